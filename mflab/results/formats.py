@@ -1,0 +1,79 @@
+"""Names, columns and states of the records in a sweep folder."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(Enum):
+    """State of a trial in `trials.csv`; `planned` and `stopped` trials run at the next start."""
+
+    planned = "planned"
+    done = "done"
+    failed = "failed"
+    diverged = "diverged"
+    stopped = "stopped"
+
+
+class Direction(Enum):
+    """Whether a larger or a smaller response is better."""
+
+    higher = "higher"
+    lower = "lower"
+
+
+METRIC_COLUMNS = ("trial_id", "step", "scene", "view", "seen", "metric", "value")
+BASELINE_COLUMNS = ("baseline", "dataset", "scene", "view", "seen", "metric", "value")
+TRAINING_COLUMNS = ("trial_id", "step", "loss", "lr", "grad_norm", "stage", "seconds")
+
+# Columns of trials.csv that stand before and after the factor columns.
+TRIAL_COLUMNS_BEFORE = ("trial_id", "status")
+TRIAL_COLUMNS_AFTER = (
+    "seed",
+    "run_order",
+    "steps",
+    "seconds",
+    "overhead_seconds",
+    "peak_memory_gb",
+    "error",
+)
+
+PLAN_FILE = "plan.json"
+LEDGER_FILE = "ledger.jsonl"
+TRIALS_FILE = "trials.csv"
+METRICS_FILE = "metrics.parquet"
+BASELINES_FILE = "baselines.parquet"
+TRAINING_FILE = "training.parquet"
+IMAGES_FOLDER = "images"
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One number of one validation: scene x view x metric. `seen` is true for the input view."""
+
+    step: int
+    scene: str
+    view: str
+    seen: bool
+    metric: str
+    value: float
+
+
+def response_column(metric: str, *, seen: bool = False) -> str:
+    """Name of a response in `trials.csv`: the mean over unseen views, or over seen (input) views.
+
+    Example:
+        >>> response_column("psnr_fg"), response_column("psnr_fg", seen=True)
+        ('val/psnr_fg', 'val/psnr_fg_seen')
+    """
+    return f"val/{metric}_seen" if seen else f"val/{metric}"
+
+
+def split_response(column: str) -> tuple[str, bool]:
+    """Metric and `seen` flag of a response column; the inverse of `response_column`.
+
+    Example:
+        >>> split_response("val/ssim_seen")
+        ('ssim', True)
+    """
+    name = column.removeprefix("val/")
+    return (name.removesuffix("_seen"), True) if name.endswith("_seen") else (name, False)
