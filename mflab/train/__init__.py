@@ -1,0 +1,26 @@
+"""Training: one loop, its optimiser, checkpoints, the diffusion task and its validation; no Hydra, no Ray."""
+
+from mflab.train.diffusion import DiffusionTask, reference_mode, torch_generator
+from mflab.train.loop import Diverged, StepRecord, Task, TrainState, train
+from mflab.train.optim import LRSchedule, MovingAverage, OptimCfg, average_weights, learning_rate
+from mflab.train.validate import Validation, ValidationCfg, Validator, validation_steps
+
+__all__ = [
+    "DiffusionTask",
+    "Diverged",
+    "LRSchedule",
+    "MovingAverage",
+    "OptimCfg",
+    "StepRecord",
+    "Task",
+    "TrainState",
+    "Validation",
+    "ValidationCfg",
+    "Validator",
+    "average_weights",
+    "learning_rate",
+    "reference_mode",
+    "torch_generator",
+    "train",
+    "validation_steps",
+]
