@@ -1,0 +1,1 @@
+"""Reports of sweeps: load -> effects -> cards -> HTML, Markdown, JSON. Imports no torch."""

@@ -1,0 +1,214 @@
+"""Figures of effects, cell means, learning curves and views. Drawing only: all numbers come computed."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.curves import CurvePoint
+from analysis.effects import DISTINGUISHABLE, EQUIVALENT, Effect
+from analysis.intervals import Interval
+from analysis.palette import GOOD, GRID, INK, MUTED, NEUTRAL, SHADE, UNDECIDED, ArmStyle, figure_style
+from analysis.views import ViewColumn
+
+VERDICT_COLOURS = {DISTINGUISHABLE: GOOD, EQUIVALENT: NEUTRAL}
+WIDTH = 8.6
+
+
+def axis_label(response: str, unit: str) -> str:
+    """Response name with its unit in brackets."""
+    return f"{response} [{unit}]" if unit else response
+
+
+def effect_label(effect: Effect) -> str:
+    """Factor and levels; an interaction names its levels only."""
+    return effect.contrast if effect.kind == "interaction" else f"{effect.factor}: {effect.contrast}"
+
+
+def effects_figure(effects: Sequence[Effect], smallest: float | None) -> Figure:
+    """Forest plot: one line per contrast with its 95 % interval, the band of negligible effects shaded."""
+    shown = [(effect, effect.estimate) for effect in effects if effect.estimate is not None]
+    with figure_style():
+        figure = Figure((WIDTH, 0.75 + 0.36 * len(shown)), layout="constrained")
+        axes = figure.add_subplot()
+        if smallest is not None:
+            axes.axvspan(-smallest, smallest, color=SHADE, zorder=0, label="smaller than the effect of interest")
+        axes.axvline(0, color=MUTED, linewidth=1, zorder=1)
+        for place, (effect, estimate) in enumerate(shown):
+            colour = VERDICT_COLOURS.get(effect.verdict_kind, UNDECIDED)
+            if effect.low is not None and effect.high is not None:
+                axes.plot(
+                    [effect.low, effect.high], [place, place], color=colour, linewidth=2.4, solid_capstyle="round"
+                )
+            hollow = effect.low is None
+            axes.plot(estimate, place, "o", color=colour, markersize=7, markerfacecolor="white" if hollow else colour)
+        axes.set_yticks(range(len(shown)), [effect_label(effect) for effect, _ in shown])
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        axes.set_xlabel("difference in " + axis_label(effects[0].response, effects[0].unit))
+        return figure
+
+
+def cells_figure(
+    cells: Mapping[str, Interval], baselines: Mapping[str, float], styles: Mapping[str, ArmStyle], label: str
+) -> Figure:
+    """Dot plot of arm means with 95 % intervals; baselines are dashed lines."""
+    with figure_style():
+        figure = Figure((WIDTH, 1.15 + 0.36 * len(cells)), layout="constrained")
+        axes = figure.add_subplot()
+        for place, (arm, interval) in enumerate(cells.items()):
+            style = styles[arm]
+            if interval.low is not None and interval.high is not None:
+                axes.plot([interval.low, interval.high], [place, place], color=style.colour, linewidth=2.4, alpha=0.55)
+            hollow = "white" if interval.low is None else style.colour
+            axes.plot(interval.mean, place, style.marker, color=style.colour, markerfacecolor=hollow, markersize=7)
+        axes.set_yticks(range(len(cells)), [f"{arm}  (n={interval.n})" for arm, interval in cells.items()])
+        axes.set_ylim(len(cells) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x")
+        axes.set_axisbelow(True)
+        _vertical_baselines(axes, baselines)
+        axes.set_xlabel(label)
+        return figure
+
+
+def _vertical_baselines(axes: Axes, baselines: Mapping[str, float]) -> None:
+    """Baselines as vertical lines named on top; a name that would touch its neighbour moves one line up."""
+    low, high = axes.get_xlim()
+    low, high = min([low, *baselines.values()]), max([high, *baselines.values()])
+    margin = 0.04 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
+    last, row = float("-inf"), 0
+    for name, value in sorted(baselines.items(), key=lambda item: item[1]):
+        row = (row + 1) % 3 if value - last < 0.016 * len(name) * (high - low) + 0.02 * (high - low) else 0
+        last = value
+        axes.axvline(value, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
+        axes.annotate(
+            f"{name}",
+            (value, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3 + 12 * row),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            color=MUTED,
+            fontsize=8.5,
+        )
+
+
+def curves_figure(
+    panels: Mapping[str, Mapping[str, Sequence[CurvePoint]]],
+    baselines: Mapping[str, float],
+    styles: Mapping[str, ArmStyle],
+    level: float,
+    label: str,
+) -> Figure:
+    """Learning curves with 95 % bands over seeds, one panel per level of the first factor."""
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    with figure_style():
+        figure = Figure((WIDTH, 0.6 + 3.1 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
+            axes.set_title(title)
+            axes.grid(True)
+            axes.axhline(level, color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
+            for arm, points in curves.items():
+                _curve(axes, arm, points, styles[arm])
+        means = [point.interval.mean for curves in panels.values() for points in curves.values() for point in points]
+        low, high = min([*means, *baselines.values()]), max([*means, *baselines.values()])
+        pad = 0.3 * (high - low) or 1.0
+        # Means and baselines set the frame; with two or three seeds a band may be many times wider.
+        grid[0, 0].set_ylim(low - 0.4 * pad, high + pad)
+        for axes in list(grid.flat)[: len(panels)]:
+            _horizontal_baselines(axes, baselines, 1.0 / columns)
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+        for axes in grid[-1]:
+            axes.set_xlabel("training step")
+        for axes in grid[:, 0]:
+            axes.set_ylabel(label)
+        _legend_below(figure, grid.flat)
+        return figure
+
+
+def _horizontal_baselines(axes: Axes, baselines: Mapping[str, float], width: float) -> None:
+    """Baselines as lines named at the right; a name that would touch the one below moves left."""
+    low, high = axes.get_ylim()
+    last, last_name, place = float("-inf"), "", 1.0
+    for name, value in sorted(baselines.items(), key=lambda item: item[1]):
+        place = place - 0.012 * len(last_name) / width - 0.02 if value - last < 0.06 * (high - low) else 1.0
+        last, last_name = value, name
+        axes.axhline(value, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
+        axes.annotate(name, (place, value), xycoords=("axes fraction", "data"), xytext=(-2, 2),
+                      textcoords="offset points", ha="right", va="bottom", color=MUTED, fontsize=8)  # fmt: skip
+
+
+def _curve(axes: Axes, arm: str, points: Sequence[CurvePoint], style: ArmStyle) -> None:
+    steps = [point.step for point in points]
+    means = [point.interval.mean for point in points]
+    axes.plot(steps, means, color=style.colour, linestyle=style.dash, linewidth=1.8, label=arm,
+              marker=style.marker, markersize=4)  # fmt: skip
+    banded = [point for point in points if point.interval.low is not None]
+    if banded:
+        axes.fill_between(
+            [point.step for point in banded],
+            [point.interval.low for point in banded],  # pyright: ignore[reportArgumentType]
+            [point.interval.high for point in banded],  # pyright: ignore[reportArgumentType]
+            color=style.colour,
+            alpha=0.13,
+            linewidth=0,
+        )
+
+
+def views_figure(
+    means: Mapping[str, Mapping[ViewColumn, Interval]],
+    baselines: Mapping[str, Mapping[ViewColumn, float]],
+    styles: Mapping[str, ArmStyle],
+    label: str,
+) -> Figure:
+    """Response against azimuth over unseen views, 95 % intervals over seeds; baselines dashed."""
+    with figure_style():
+        figure = Figure((WIDTH, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        axes.grid(True)
+        for name, views in baselines.items():
+            unseen = [(column.azimuth_deg, value) for column, value in views.items() if not column.seen]
+            if unseen:
+                x, y = zip(*unseen, strict=True)
+                axes.plot(x, y, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
+                axes.annotate(name, (x[-1], y[-1]), xytext=(6, 0), textcoords="offset points", va="center",
+                              color=MUTED, fontsize=8)  # fmt: skip
+        ticks = sorted({column.azimuth_deg for views in means.values() for column in views if not column.seen})
+        gap = min((b - a for a, b in itertools.pairwise(ticks)), default=90.0)
+        for place, (arm, views) in enumerate(means.items()):
+            style = styles[arm]
+            unseen = [(c.azimuth_deg, i) for c, i in views.items() if not c.seen]
+            # Arms stand side by side at each azimuth, so that their intervals stay readable.
+            x = [azimuth + 0.6 * gap * (place - (len(means) - 1) / 2) / len(means) for azimuth, _ in unseen]
+            half = [interval.half_width or 0.0 for _, interval in unseen]
+            axes.errorbar(x, [interval.mean for _, interval in unseen], half, color=style.colour, marker=style.marker,
+                          linestyle="none", markersize=5, elinewidth=1.6, label=arm)  # fmt: skip
+        names = {column.azimuth_deg: column.view for views in means.values() for column in views}
+        axes.set_xticks(ticks, [f"{names[azimuth]}\n{azimuth:.0f}°" for azimuth in ticks])
+        axes.margins(x=0.08)
+        axes.set_ylabel(label)
+        axes.spines["bottom"].set_color(GRID)
+        _legend_below(figure, [axes])
+        return figure
+
+
+def _legend_below(figure: Figure, axes_list: Iterable[Axes]) -> None:
+    found = {}
+    for axes in axes_list:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    if found:
+        longest = max(len(label) for label in found)
+        fitting = max(1, int(WIDTH / (0.45 + 0.078 * longest)))
+        num_rows = -(-len(found) // fitting)
+        figure.legend(list(found.values()), list(found), loc="outside lower left", ncols=-(-len(found) // num_rows))

@@ -1,0 +1,93 @@
+"""What each metric means: definition, unit and direction, as the report's last card states them."""
+
+from dataclasses import dataclass
+
+from mflab.results import Direction, Plan, split_response
+
+
+@dataclass(frozen=True)
+class MetricMeaning:
+    """Definition, unit and direction of a metric."""
+
+    definition: str
+    unit: str
+    direction: Direction
+
+
+GLOSSARY: dict[str, MetricMeaning] = {
+    "psnr": MetricMeaning("Peak signal-to-noise ratio over the full frame, images in [0, 1].", "dB", Direction.higher),
+    "psnr_fg": MetricMeaning(
+        "Peak signal-to-noise ratio over the foreground of the true view only.", "dB", Direction.higher
+    ),
+    "ssim": MetricMeaning(
+        "Structural similarity over the full frame, gaussian window of 11 pixels and sigma 1.5.", "", Direction.higher
+    ),
+    "ssim_fg": MetricMeaning("Mean of the structural-similarity map over the foreground.", "", Direction.higher),
+    "lpips": MetricMeaning("Learned perceptual distance (package lpips).", "", Direction.lower),
+    "lpips_fg": MetricMeaning("Learned perceptual distance with the background made equal.", "", Direction.lower),
+}
+
+BASELINE_MEANING = {
+    "white": "predicts a white image for every view",
+    "copy_input": "predicts the input view for every view",
+    "pretrained": "the base weights before any fine-tuning",
+}
+
+
+def response_unit(response: str, plan: Plan) -> str:
+    """Unit of a response column: declared, else from the glossary, else none."""
+    if response == plan.response.name:
+        return plan.response.unit
+    metric, _ = split_response(response)
+    return GLOSSARY[metric].unit if metric in GLOSSARY else ""
+
+
+def number(value: float | None, unit: str = "", *, signed: bool = False) -> str:
+    """A number as text: two decimals for dB, four otherwise, a true minus sign, a dash for none.
+
+    Example:
+        >>> number(-1.234, "dB"), number(0.5, signed=True), number(None)
+        ('−1.23', '+0.5000', '–')
+    """
+    if value is None or value != value:
+        return "–"
+    text = f"{value:+.{decimals(unit)}f}" if signed else f"{value:.{decimals(unit)}f}"
+    return text.replace("-", "−")
+
+
+def decimals(unit: str) -> int:
+    """Decimals shown for a unit."""
+    return 2 if unit == "dB" else 4
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A number's text followed by its unit, if it has one."""
+    return f"{text} {unit}" if unit else text
+
+
+def p_relation(p: float | None) -> str:
+    """A p value with its relation sign.
+
+    Example:
+        >>> p_relation(0.0321), p_relation(0.00001)
+        ('= 0.032', '< 0.001')
+    """
+    text = p_text(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def signed_unit(value: float | None, unit: str) -> str:
+    """A difference as text: sign, number, unit."""
+    return with_unit(number(value, unit, signed=True), unit)
+
+
+def p_text(p: float | None) -> str:
+    """A p value as text.
+
+    Example:
+        >>> p_text(0.0321), p_text(0.00001), p_text(None)
+        ('0.032', '< 0.001', '–')
+    """
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

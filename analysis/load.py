@@ -1,0 +1,149 @@
+"""A sweep folder as the report sees it: plan, ledger, trials with their cells, arms."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mflab.errors import MflabError
+from mflab.results import (
+    PLAN_FILE,
+    Plan,
+    TrialRecord,
+    read_baselines,
+    read_ledger,
+    read_metrics,
+    read_plan,
+    read_training,
+    read_trials,
+    split_response,
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A cell of the design under a short label; every figure shows the same arm in the same colour."""
+
+    label: str
+    cell: dict[str, str]
+
+
+class Sweep:
+    """Everything recorded about a sweep. Tables are read when first needed, so a missing file costs only its cards.
+
+    Raises:
+        MflabError: no sweep folder, or no plan, ledger or trials in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / PLAN_FILE).is_file():
+            raise MflabError(
+                f"A sweep folder must hold {PLAN_FILE}, but {folder} does not; run the sweep or name another."
+            )
+        self.folder = folder
+        self.plan: Plan = read_plan(folder)
+        self.ledger: list[dict[str, Any]] = read_ledger(folder)
+        self.trials: pd.DataFrame = read_trials(folder)
+        unknown = sorted(set(self.trials["trial_id"]) - {trial.trial_id for trial in self.plan.trials})
+        if unknown:
+            raise MflabError(
+                f"{folder}/trials.csv must list planned trials only, but has {unknown[0]}; start the sweep again."
+            )
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        return read_metrics(self.folder)
+
+    @cached_property
+    def baselines(self) -> pd.DataFrame:
+        return read_baselines(self.folder)
+
+    @cached_property
+    def training(self) -> pd.DataFrame:
+        return read_training(self.folder)
+
+    @property
+    def name(self) -> str:
+        return self.plan.sweep
+
+    @property
+    def response(self) -> str:
+        return self.plan.response.name
+
+    @cached_property
+    def factor_names(self) -> tuple[str, ...]:
+        return tuple(factor.name for factor in self.plan.factors)
+
+    @cached_property
+    def records(self) -> dict[str, TrialRecord]:
+        """Planned trials by id."""
+        return {trial.trial_id: trial for trial in self.plan.trials}
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """The planned cells, in the order of the factors' levels."""
+        places = {factor.name: factor.level_names for factor in self.plan.factors}
+        cells = {self.label_of(trial.cell): trial.cell for trial in self.plan.trials}
+        ordered = sorted(cells.items(), key=lambda item: [places[name].index(item[1][name]) for name in places])
+        return tuple(Arm(label, cell) for label, cell in ordered)
+
+    def label_of(self, cell: dict[str, str]) -> str:
+        return " · ".join(cell[name] for name in self.factor_names) or "all trials"
+
+    @cached_property
+    def responses(self) -> tuple[str, ...]:
+        """Response columns of trials.csv, the declared one first.
+
+        Raises:
+            MflabError: the declared response was not recorded.
+        """
+        found = [name for name in self.trials.columns if name.startswith("val/")]
+        if self.response not in found:
+            raise MflabError(
+                f"{self.folder}/trials.csv must hold the declared response {self.response}, but has "
+                f"{', '.join(found) or 'no val/ column'}; validate that metric or declare another response."
+            )
+        return (self.response, *(name for name in found if name != self.response))
+
+    @cached_property
+    def done(self) -> pd.DataFrame:
+        """Done trials with columns trial_id, seed, arm, the factors as planned, and every response as float."""
+        rows = self.trials[self.trials["status"] == "done"]
+        cells = [self.records[trial_id].cell for trial_id in rows["trial_id"]]
+        table: dict[str, list[Any]] = {"trial_id": list(rows["trial_id"])}
+        table["seed"] = [self.records[trial_id].seed for trial_id in rows["trial_id"]]
+        table["arm"] = [self.label_of(cell) for cell in cells]
+        for name in self.factor_names:
+            table[name] = [cell[name] for cell in cells]
+        for response in self.responses:
+            table[response] = [float(value) for value in rows[response]]
+        return pd.DataFrame(table).astype({"trial_id": "str", "seed": "int64", "arm": "str"})
+
+    def validation(self, response: str) -> pd.DataFrame:
+        """Metric rows of done trials behind a response, with columns arm and seed added."""
+        metric, seen = split_response(response)
+        rows = self.metrics
+        rows = rows[(rows["metric"] == metric) & (rows["seen"] == seen)]
+        owners = self.done[["trial_id", "arm", "seed"]]
+        return rows.merge(owners, on="trial_id", how="inner")
+
+    def baseline_levels(self, response: str) -> dict[str, float]:
+        """Mean of every baseline behind a response; with several data sets the name carries the data set.
+
+        Baselines are computed once on fixed scenes: they have no seed, hence no interval.
+        """
+        metric, seen = split_response(response)
+        rows = self.baselines
+        rows = rows[(rows["metric"] == metric) & (rows["seen"] == seen)]
+        several = rows["dataset"].nunique() > 1
+        levels = {}
+        for (baseline, dataset), group in rows.groupby(["baseline", "dataset"], sort=False):
+            levels[f"{baseline} ({dataset})" if several else str(baseline)] = float(group["value"].mean())
+        return levels
+
+
+def last_steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each trial's last validation."""
+    return rows[rows["step"] == rows.groupby("trial_id")["step"].transform("max")]
