@@ -57,11 +57,14 @@ def split_words(text: str) -> list[str]:
 class HashedEncoder:
     """Encoder without weights: each distinct word has its own fixed random vector.
 
-    A token is the vector of its word plus 0.1 times a sinusoidal position code, so prompts are similar as far as they
-    share words in the same places. A word's vector depends on nothing but the word: a wider encoder extends it.
+    Token i is (w_i + c_i) / sqrt(2) plus 0.1 times a sinusoidal position code, with w_i the vector of its word and
+    c_i = sum_{j <= i} w_j / sqrt(n_i) over the n_i words so far: as behind the causal attention of a CLIP text encoder,
+    the end and the padding know the whole text. So prompts are similar as far as they share words in the same places. A
+    word's vector depends on nothing but the word: a wider encoder extends it.
 
-    Values are multiples of 2^-16 made without the C library's transcendental functions (words) or rounded far above
-    their error (positions), so the bits are equal on every machine and with every NumPy version.
+    Words are multiples of 2^-16 made without the C library's transcendental functions, their sums are exact, and roots
+    and quotients correctly rounded; positions are rounded far above their error. So the bits are equal on every machine
+    and with every NumPy version.
 
     Attributes:
         width: Channels of a token.
@@ -87,7 +90,7 @@ class HashedEncoder:
         return f"hashed-1(width={self.width}, length={self.length})"
 
     def encode(self, texts: Sequence[str]) -> Float[Tensor, "view token width"]:
-        """Returns embeddings [V, L, D], float32, token channels of variance 1.
+        """Returns embeddings [V, L, D], float32, token channels of variance near 1.
 
         Raises:
             MflabError: A text of more than length - 2 words and marks.
@@ -100,11 +103,19 @@ class HashedEncoder:
                     f"A prompt must have at most {self.length - 2} words and marks (length {self.length} less begin "
                     f"and end), but '{text}' has {len(words)}; set prompts.length={len(words) + 2} or more."
                 )
-            tokens = [BEGIN, *words, END]
-            tokens += [PADDING] * (self.length - len(tokens))
-            rows.append(np.stack([_word_vector(token, self.width) for token in tokens]))
+            rows.append(self._tokens(words))
         positions = _position_code(self.length, self.width)
         return torch.from_numpy(np.stack(rows) + positions) if rows else torch.zeros(0, self.length, self.width)
+
+    def _tokens(self, words: Sequence[str]) -> np.ndarray:
+        """Returns [L, D] float32, before the position code."""
+        names = [BEGIN, *words, END]
+        names += [PADDING] * (self.length - len(names))
+        own = np.stack([_word_vector(name, self.width) for name in names])
+        is_word = np.arange(self.length) <= len(words)
+        sums = np.cumsum(own * is_word[:, None], axis=0, dtype=np.float32)
+        counts = np.cumsum(is_word).astype(np.float32)[:, None]
+        return (own + sums / np.sqrt(counts)) / np.sqrt(np.float32(2.0))
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,80 @@
+"""Composition: every shipped config composes, and what no code reads is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mflab.config import CONF, SWEEPS, RootCfg, compose, fingerprint, plain, treatment
+from mflab.errors import MflabError
+
+SWEEP_NAMES = sorted(path.stem for path in SWEEPS.glob("*.yaml"))
+GROUPS = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
+
+
+@pytest.mark.parametrize("name", SWEEP_NAMES)
+def test_every_sweep_composes_and_opens_with_its_question_response_and_smallest_effect(name: str) -> None:
+    config = compose([f"+sweep={name}"])
+    assert config.sweep.name == name
+    assert config.sweep.question.endswith("?")
+    opening = " ".join(line for line in (SWEEPS / f"{name}.yaml").read_text().splitlines() if line.startswith("#"))
+    assert opening.startswith("# Question: ")
+    assert "Response: val/" in opening
+
+
+@pytest.mark.parametrize(("group", "choice"), GROUPS)
+def test_every_group_choice_composes(group: str, choice: str) -> None:
+    assert isinstance(compose([f"{group}={choice}"]), RootCfg)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+sweep=nope"], "Could not find 'sweep/nope'.*prompt_curriculum"),
+        (["curriculum=nope"], "Could not find 'curriculum/nope'.*three_stage"),
+        (["train.widht=3"], "widht"),
+        (["+train.widht=3"], r"Every config key must be read by code, but train\.widht is not; remove it"),
+        (["train.steps=abc"], "'abc' of type 'str' could not be converted to Integer"),
+        (["data.kind=nope"], "Invalid value 'nope', expected one of"),
+        (["optim.lr="], "optim.lr|could not be converted|not nullable"),
+        (["curriculum.stages.0.unitl=3"], "unitl|stages"),
+    ],
+)
+def test_a_wrong_override_is_one_clear_error(overrides: list[str], message: str) -> None:
+    with pytest.raises(MflabError, match=message) as caught:
+        compose(overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_defaults_are_composed_once_and_typed() -> None:
+    config = compose(["optim.lr=1e-3", "curriculum=three_stage"])
+    assert config.optim.lr == 1e-3
+    assert [stage.prompt for stage in config.curriculum.stages] == ["facelift", "facelift_elevated", "target"]
+    assert compose(["optim.lr=1e-3", "curriculum=three_stage"]) == config
+
+
+def test_paths_labels_and_the_sweep_do_not_change_the_treatment() -> None:
+    config = compose([])
+    other = compose(["paths.outputs=elsewhere", "sweep.name=x", "curriculum.name=y", "data.cache_mb=1", "model.name=z"])
+    assert treatment(config) == treatment(other)
+
+
+@pytest.mark.parametrize(
+    "override", ["seed=1", "optim.lr=1e-3", "prompts.style=simple", "data.num_train=7", "train.threads=2"]
+)
+def test_what_changes_a_result_changes_the_treatment(override: str) -> None:
+    assert fingerprint(treatment(compose([]))) != fingerprint(treatment(compose([override])))
+
+
+def test_base_data_counts_only_where_a_stage_draws_from_it() -> None:
+    without = [compose([f"base_data.seed={seed}"]) for seed in (0, 1)]
+    assert treatment(without[0]) == treatment(without[1])
+    drawing = [compose([f"base_data.seed={seed}", "curriculum.stages.0.base_fraction=0.1"]) for seed in (0, 1)]
+    assert treatment(drawing[0]) != treatment(drawing[1])
+
+
+def test_plain_values_are_json_and_composition_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = compose(["+sweep=smoke"])
+    assert fingerprint(plain(config)) == fingerprint(plain(replace(config)))
+    assert list(tmp_path.iterdir()) == []
