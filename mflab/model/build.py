@@ -32,7 +32,7 @@ class ModelCfg:
     name: str = "mini"
     unet: UNetCfg = field(default_factory=UNetCfg)
     codec: CodecKind = CodecKind.space_to_depth
-    codec_patch: int = 4
+    codec_patch: int = 8
     codec_scale: float = 6.0
     image_embedding_side: int = 4
     output: NetworkOutput = NetworkOutput.image

@@ -42,7 +42,7 @@ class SpaceToDepth:
         scale: latent units per unit of image value, positive.
     """
 
-    patch: int = 4
+    patch: int = 8
     background: float = 1.0
     scale: float = 6.0
 

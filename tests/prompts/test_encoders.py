@@ -12,7 +12,7 @@ from mflab.prompts.encoders import split_words
 from mflab.prompts.similarity import padding_start
 
 AZIMUTHS = (0.0, 45.0, 90.0, 180.0, 270.0, 315.0)
-GOLDEN = "2c830e3fd32671dd949886cd08ce9d3b50b7e1a0da33aca15d27fa65df7b8762"
+GOLDEN = "882e3cd4175aacd088bfcf6463bcd49e0ab4a334f1f54bd31c206fd4092068cd"
 
 
 def similarity(first: str, second: str, definition: str) -> float:
@@ -36,9 +36,22 @@ def test_a_token_knows_what_came_before_it_and_nothing_after() -> None:
 def test_the_context_weighs_as_much_as_the_word() -> None:
     cosine = torch.nn.functional.cosine_similarity
     first, second = HashedEncoder(4096, 6).encode(["one mouse view", "two mouse view"])
-    # Token 2 is w + (begin + other + w) / sqrt(3), of which only `other` differs.
-    expected = (1 + 2 / 3**0.5 + 2 / 3) / (2 + 2 / 3**0.5)
+    # Token 2 is w / 2 + (begin + other + w) / sqrt(3), of which only `other` differs.
+    expected = (1 / 4 + 1 / 3**0.5 + 2 / 3) / (1 / 4 + 1 / 3**0.5 + 1)
     assert float(cosine(first[2], second[2], dim=0)) == pytest.approx(expected, abs=0.03)
+
+
+def test_directions_are_heard_and_fillers_are_not() -> None:
+    cosine = torch.nn.functional.cosine_similarity
+    base, direction, noun, filler = HashedEncoder(1024, 9).encode(
+        ["a mouse, front view.", "a mouse, back view.", "a chair, front view.", "the mouse, front view."]
+    )
+    distances = [1 - float(cosine(base[-1], other[-1], dim=0)) for other in (filler, noun, direction)]
+    assert distances[0] < 0.02 < distances[1] < 0.3 < distances[2]
+
+
+def test_the_styles_differ_from_the_base_as_the_notes_found() -> None:
+    assert similarity("facelift", "mouse_elevated", "flattened") == pytest.approx(0.70, abs=0.05)
 
 
 def test_words_numbers_and_marks_are_tokens() -> None:

@@ -23,9 +23,9 @@ class UNetCfg:
         multiview_attention: see `MultiviewAttention`.
     """
 
-    widths: list[int] = field(default_factory=lambda: [48, 64, 96])
-    attention: list[bool] = field(default_factory=lambda: [False, True, True])
-    num_heads: list[int] = field(default_factory=lambda: [2, 2, 3])
+    widths: list[int] = field(default_factory=lambda: [88, 88])
+    attention: list[bool] = field(default_factory=lambda: [True, True])
+    num_heads: list[int] = field(default_factory=lambda: [4, 4])
     layers_per_block: int = 1
     norm_groups: int = 8
     cross_attention_dim: int = 64
