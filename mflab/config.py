@@ -208,7 +208,8 @@ def _explain(error: Exception) -> str:
     """One line of a Hydra error: what is wrong, with the options it lists."""
     text = str(error) if error.__cause__ is None else f"{error}\n{error.__cause__}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith(("full_key", "object_type", "reference_type"))]
+    internal = ("full_key", "object_type", "reference_type", "Config search path", "provider=")
+    kept = [line for line in lines if not line.startswith(internal) and not line.endswith("_schema")]
     keys = [line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key")]
     text = " ".join(dict.fromkeys(kept))
     return f"{text} (key {keys[0]})" if keys and keys[0] not in text else text

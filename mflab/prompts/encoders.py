@@ -62,8 +62,8 @@ class HashedEncoder:
     """Encoder without weights: each distinct word has its own fixed random vector.
 
     Token i is (w_i / 2 + c_i) / sqrt(1.25) plus 0.1 times a sinusoidal position code. w_i is the vector of its word and
-    c_i = sum_{j <= i} a_j w_j / sqrt(sum a_j^2) the words so far: as behind the causal attention of a CLIP text encoder,
-    the end and the padding know the whole text. The weight a_j is 3 for the four directions, 1/4 for marks and words
+    c_i = sum_{j <= i} a_j w_j / sqrt(sum a_j^2) the words so far: as behind the causal attention of a CLIP encoder, the
+    end and the padding know the whole text. The weight a_j is 3 for the four directions, 1/4 for marks and words
     without meaning of their own, 1 otherwise: a small network hears in reasonable time which view is asked for. So
     prompts are similar as far as they share words in the same places. A word's vector depends on nothing but the word:
     a wider encoder extends it.

@@ -1,5 +1,7 @@
 """Learning rate, optimiser and moving average."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -22,8 +24,8 @@ def test_learning_rate_rises_in_the_warm_up_then_never_rises_and_stays_in_range(
     cfg = OptimCfg(lr=lr, warmup_steps=warmup, schedule=schedule)
     values = [learning_rate(cfg, step, steps) for step in range(steps)]
     assert all(0 < value <= lr for value in values)
-    assert all(a < b for a, b in zip(values[:warmup], values[1:warmup], strict=False))
-    assert all(a >= b for a, b in zip(values[warmup:], values[warmup + 1 :], strict=False))
+    assert all(a < b for a, b in pairwise(values[:warmup]))
+    assert all(a >= b for a, b in pairwise(values[warmup:]))
     if warmup:
         assert values[0] == pytest.approx(lr / (warmup + 1))
 

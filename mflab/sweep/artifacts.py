@@ -1,0 +1,126 @@
+"""Files of one trial: metric and training rows, pictures, weights. Each appears whole or not at all."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from PIL import Image
+from safetensors.torch import save
+from torch import Tensor
+
+from mflab.results import (
+    BASELINE_COLUMNS,
+    IMAGES_FOLDER,
+    METRIC_COLUMNS,
+    METRICS_FILE,
+    TRAINING_COLUMNS,
+    TRAINING_FILE,
+    MetricRow,
+    response_column,
+)
+from mflab.train.checkpoint import write_atomically
+
+TRIALS_FOLDER = "trials"
+WEIGHTS_FOLDER = "weights"
+BASELINES_FOLDER = "baselines"
+GROUND_TRUTH_FOLDER = "ground_truth"
+CHECKPOINT_FILE = "checkpoint.pt"
+PROGRESS_FILE = "progress.json"
+TRACEBACK_FILE = "traceback.txt"
+
+TrainingRow = tuple[int, float, float, float, int, float]
+
+
+def trial_folder(sweep: Path, trial_id: str) -> Path:
+    """Folder of a trial's own rows, checkpoint and progress."""
+    return sweep / TRIALS_FOLDER / trial_id
+
+
+def responses(rows: Sequence[MetricRow]) -> dict[str, float]:
+    """Response columns of the last validation: mean over scenes and views, unseen and seen views apart.
+
+    Example:
+        >>> rows = [MetricRow(step, "s", view, view == "front", "psnr", value)
+        ...         for step, view, value in ((0, "back", 1.0), (9, "front", 8.0), (9, "back", 2.0), (9, "left", 4.0))]
+        >>> responses(rows)
+        {'val/psnr_seen': 8.0, 'val/psnr': 3.0}
+    """
+    if not rows:
+        return {}
+    last = max(row.step for row in rows)
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.step == last:
+            values.setdefault(response_column(row.metric, seen=row.seen), []).append(row.value)
+    return {column: float(np.mean(numbers)) for column, numbers in values.items()}
+
+
+def write_rows(sweep: Path, trial_id: str, metrics: Sequence[MetricRow], training: Sequence[TrainingRow]) -> str:
+    """Writes a trial's metric and training rows as parquet; returns the SHA-256 of the metric file."""
+    folder = trial_folder(sweep, trial_id)
+    _write_table(folder / TRAINING_FILE, [(trial_id, *row) for row in training], TRAINING_COLUMNS)
+    return _write_table(folder / METRICS_FILE, [(trial_id, *astuple(row)) for row in metrics], METRIC_COLUMNS)
+
+
+def write_baseline_rows(path: Path, dataset: str, rows: Mapping[str, Sequence[MetricRow]]) -> None:
+    """Writes the rows of baselines, by name, without the column of training steps."""
+    table = [(name, dataset, *astuple(row)[1:]) for name, group in rows.items() for row in group]
+    _write_table(path, table, BASELINE_COLUMNS)
+
+
+_DTYPES = {"step": "int64", "stage": "int64", "seen": "bool", "value": "float64"} | dict.fromkeys(
+    ("loss", "lr", "grad_norm", "seconds"), "float64"
+)
+
+
+def _write_table(path: Path, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> str:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    frame = frame.astype({name: _DTYPES[name] if name in _DTYPES else "str" for name in columns})
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_atomically(path, lambda file: file.write(buffer.getvalue()))
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def write_trial_images(
+    sweep: Path, trial_id: str, scenes: Sequence[str], images: Float[Tensor, "scene view 3 height width"]
+) -> None:
+    """Writes the predicted views of each scene side by side."""
+    _write_strips(sweep / IMAGES_FOLDER / trial_id, scenes, images)
+
+
+def write_ground_truth(
+    sweep: Path, dataset: str, scenes: Sequence[str], images: Float[Tensor, "scene view 3 height width"]
+) -> None:
+    """Writes the true views of each scene side by side; slot 0 is the input view."""
+    _write_strips(sweep / IMAGES_FOLDER / GROUND_TRUTH_FOLDER / dataset, scenes, images)
+
+
+def _write_strips(folder: Path, scenes: Sequence[str], images: Float[Tensor, "scene view 3 height width"]) -> None:
+    for name, views in zip(scenes, images, strict=False):
+        strip = (views.clamp(0.0, 1.0) * 255.0).round().byte().permute(2, 0, 3, 1).flatten(1, 2)
+        picture = Image.fromarray(strip.contiguous().numpy())
+        # A scene's name may be a path inside its dataset.
+        write_atomically(folder / f"{name.replace('/', '_')}.png", partial(picture.save, format="PNG"))
+
+
+def write_weights(sweep: Path, trial_id: str, weights: Mapping[str, Tensor]) -> Path:
+    """Writes weights in full precision, so that they give the recorded metrics again."""
+    path = sweep / WEIGHTS_FOLDER / f"{trial_id}.safetensors"
+    content = save({name: value.contiguous() for name, value in weights.items()})
+    write_atomically(path, lambda file: file.write(content))
+    return path
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()

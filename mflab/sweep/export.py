@@ -1,0 +1,130 @@
+"""Tables of a sweep folder, from the plan, the ledger and the trials' own files; each is replaced as a whole."""
+
+import csv
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mflab.results import (
+    BASELINES_FILE,
+    METRICS_FILE,
+    TRAINING_FILE,
+    TRIAL_COLUMNS_AFTER,
+    TRIAL_COLUMNS_BEFORE,
+    TRIALS_FILE,
+    Plan,
+    Status,
+)
+from mflab.sweep.artifacts import trial_folder
+from mflab.sweep.ledger import latest
+from mflab.train.checkpoint import write_atomically
+
+# Rewriting all tables after each of many short trials would cost more than the trials.
+EXPORT_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class BaselineFile:
+    """Rows of a baseline job: the data set's present name, and the baseline's, where the file holds one alone."""
+
+    path: Path
+    dataset: str
+    name: str = ""
+
+
+def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baselines: Sequence[BaselineFile]) -> None:
+    """Writes trials.csv, metrics.parquet, training.parquet and baselines.parquet.
+
+    Args:
+        folder: sweep folder.
+        plan: which trials count; rows of trials of earlier plans stay in the ledger alone.
+        ledger: all rows.
+        baselines: baseline files of this plan; those not yet written are left out.
+    """
+    endings = latest(ledger)
+    write_trials(folder, plan, endings)
+    recorded = (Status.done.value, Status.diverged.value)
+    owners = [t.trial_id for t in plan.trials if t.trial_id in endings and endings[t.trial_id]["event"] in recorded]
+    for name in (METRICS_FILE, TRAINING_FILE):
+        _merge([trial_folder(folder, owner) / name for owner in owners], folder / name)
+    tables = [_renamed(file) for file in baselines if file.path.is_file()]
+    _write(tables, folder / BASELINES_FILE)
+
+
+def write_trials(folder: Path, plan: Plan, endings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Writes `trials.csv`, one row per planned trial; only finished trials have responses."""
+    done = [row for row in endings.values() if row["event"] == Status.done.value]
+    columns = list(dict.fromkeys(name for row in done for name in row["responses"])) or [plan.response.name]
+    factors = [factor.name for factor in plan.factors]
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*TRIAL_COLUMNS_BEFORE, *factors, *columns, *TRIAL_COLUMNS_AFTER])
+    for trial in plan.trials:
+        row = endings[trial.trial_id] if trial.trial_id in endings else None
+        values = row["responses"] if row is not None and row["event"] == Status.done.value else {}
+        writer.writerow(
+            [trial.trial_id, row["event"] if row is not None else Status.planned.value]
+            + [trial.cell[name] for name in factors]
+            + [values[name] if name in values else "" for name in columns]
+            + [trial.seed, trial.run_order]
+            + ([0, "", "", "", ""] if row is None else _costs(row))
+        )
+    write_atomically(folder / TRIALS_FILE, lambda file: file.write(buffer.getvalue().encode()))
+
+
+def _costs(row: Mapping[str, Any]) -> list[object]:
+    names = ("steps", "seconds", "overhead_seconds", "peak_memory_gb", "error")
+    return [row[name] if name == "error" else round(row[name], 4) for name in names]
+
+
+def _merge(paths: Sequence[Path], target: Path) -> None:
+    _write([_read(path) for path in paths], target)
+
+
+def _renamed(file: BaselineFile) -> pa.Table:
+    """Baseline rows under their present names; the file may come from a start that named them otherwise."""
+    table = _read(file.path)
+    for column, name in (("dataset", file.dataset), ("baseline", file.name)):
+        if name:
+            names = pa.array([name] * table.num_rows, table.schema.field(column).type)
+            table = table.set_column(table.schema.get_field_index(column), column, names)
+    return table
+
+
+def _read(path: Path) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return file.read()
+
+
+def _write(tables: Sequence[pa.Table], target: Path) -> None:
+    """Joins tables to one file; without any there is no file."""
+    if not tables:
+        target.unlink(missing_ok=True)
+        return
+    joined = pa.concat_tables(tables)
+    write_atomically(target, lambda file: pq.write_table(joined, file))
+
+
+class Throttle:
+    """Says when it is time to export again: so rarely that exports take at most a small share of the time."""
+
+    def __init__(self, share: float = EXPORT_SHARE) -> None:
+        self.share = share
+        self.due = time.monotonic()
+        self.started = 0.0
+
+    def is_due(self) -> bool:
+        return time.monotonic() >= self.due
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        now = time.monotonic()
+        self.due = now + (now - self.started) / self.share

@@ -1,0 +1,1 @@
+"""What watches a sweep while it runs. Optional, never the truth."""

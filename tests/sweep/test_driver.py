@@ -1,0 +1,143 @@
+"""What a start of a sweep does, without Ray: runs what is missing, records what happened, exports tables."""
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mflab.results import (
+    METRIC_COLUMNS,
+    TRIAL_COLUMNS_AFTER,
+    TRIAL_COLUMNS_BEFORE,
+    read_baselines,
+    read_ledger,
+    read_metrics,
+    read_training,
+    read_trials,
+)
+from mflab.sweep.hooks import Hooks
+from mflab.sweep.jobs import Job, JobKind
+from tests.sweep.conftest import run_serially
+
+
+def refuse(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
+    raise AssertionError("nothing should run")
+
+
+def test_finished_sweep_has_all_tables_and_runs_nothing_again(tiny: list[str], folder: Path, sweep, events):
+    assert sweep([*tiny, "sweep.seeds=[0,1]"]) == 0
+    trials = read_trials(folder)
+    assert set(trials.status) == {"done"}
+    responses = [f"val/{name}{seen}" for name in ("psnr", "psnr_fg", "ssim", "ssim_fg") for seen in ("", "_seen")]
+    assert set(trials.columns) == {*TRIAL_COLUMNS_BEFORE, "style", *responses, *TRIAL_COLUMNS_AFTER}
+    metrics = read_metrics(folder)
+    assert tuple(metrics.columns) == METRIC_COLUMNS
+    assert set(metrics.trial_id) == set(read_training(folder).trial_id) == set(trials.trial_id)
+    baselines = read_baselines(folder)
+    assert set(baselines.baseline) == {"white", "copy_input"}
+    assert set(baselines.dataset) == {"mice-16"}
+    assert len(list((folder / "images" / "ground_truth" / "mice-16").glob("*.png"))) == 1
+    before = (folder / "trials.csv").read_text()
+    assert sweep([*tiny, "sweep.seeds=[0,1]"], refuse) == 0
+    assert (folder / "trials.csv").read_text() == before
+
+
+def test_added_seed_runs_only_its_own_trials(tiny: list[str], sweep, events):
+    assert sweep(tiny) == 0
+    first = {trial for event, trial in events() if event == "done"}
+    assert sweep([*tiny, "sweep.seeds=[0,1]"]) == 0
+    done = [trial for event, trial in events() if event == "done"]
+    assert len(done) == len(set(done)) == 4
+    assert first < set(done)
+
+
+def test_trials_of_an_earlier_plan_leave_the_tables_but_not_the_ledger(tiny: list[str], folder: Path, sweep, events):
+    assert sweep(tiny) == 0
+    old = {trial for _, trial in events()}
+    assert sweep([*tiny, "optim.lr=1e-3"]) == 0
+    assert old.isdisjoint(read_trials(folder).trial_id)
+    assert old.isdisjoint(read_metrics(folder).trial_id)
+    assert old < {trial for _, trial in events()}
+
+
+def test_failed_trial_is_reported_and_its_repeat_command_mends_it(tiny: list[str], folder: Path, sweep, capsys):
+    assert sweep([*tiny, "sweep.dry_run=true"]) == 0
+    bad = pd.read_json(folder / "plan.json", typ="series")["trials"][0]["trial_id"]
+    (folder / "images").mkdir()
+    (folder / "images" / bad).write_text("in the way")
+    capsys.readouterr()
+    assert sweep(tiny) == 1
+    repeat = next(line for line in capsys.readouterr().out.splitlines() if "repeat:" in line)
+    assert repeat.endswith(f"sweep.only={bad}")
+    trials = read_trials(folder).set_index("trial_id")
+    assert trials.loc[bad, "status"] == "failed"
+    assert "Error" in str(trials.loc[bad, "error"])
+    row = next(row for row in read_ledger(folder) if row["event"] == "failed")
+    assert "Traceback" in Path(row["traceback"]).read_text()
+    (folder / "images" / bad).unlink()
+    assert sweep([*tiny, f"sweep.only={bad}"]) == 0
+    assert set(read_trials(folder).status) == {"done"}
+
+
+def test_diverged_trial_gives_exit_status_1_no_number_and_no_second_run(tiny: list[str], folder: Path, sweep):
+    lr = "+sweep.factors.lr={levels:{low:{optim.lr:1e-4},huge:{optim.lr:1e30}}}"
+    assert sweep([*tiny[:-1], lr]) == 1
+    trials = read_trials(folder).set_index("lr")
+    assert trials.loc["huge", "status"] == "diverged"
+    assert pd.isna(trials.loc["huge", "val/psnr_fg"])
+    assert trials.loc["low", "status"] == "done"
+    assert sweep([*tiny[:-1], lr], refuse) == 1
+
+
+def test_interruption_is_recorded_and_the_same_command_goes_on(tiny: list[str], folder: Path, sweep, events, capsys):
+    def interrupt_first_trial(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
+        trials = [job for job in jobs if job.kind is JobKind.trial]
+        run_serially([job for job in jobs if job.kind is not JobKind.trial], workers, threads, hooks)
+        os.kill(os.getpid(), signal.SIGINT)
+        hooks.on_start(trials[0])
+        run_serially(trials, workers, threads, hooks)
+
+    assert sweep(tiny, interrupt_first_trial) == 130
+    assert "To go on: python -m mflab.sweep" in capsys.readouterr().out
+    assert "interrupted" in [row["event"] for row in read_ledger(folder)]
+    assert set(read_trials(folder).status) == {"planned"}
+    assert not list(folder.glob(".stop-*"))
+    assert sweep(tiny) == 0
+
+
+def test_trial_sees_the_stop_file_and_saves_a_checkpoint(tiny: list[str], folder: Path, sweep):
+    def stop_at_once(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
+        trial = next(job for job in jobs if job.kind is JobKind.trial)
+        trial.stop_file.touch()
+        run_serially([trial], workers, threads, hooks)
+
+    sweep(tiny, stop_at_once)
+    row = next(row for row in read_ledger(folder) if row["event"] == "stopped")
+    assert (folder / "trials" / row["trial_id"] / "checkpoint.pt").is_file()
+    assert "stopped" in set(read_trials(folder).status)
+    assert sweep(tiny) == 0
+    assert not (folder / "trials" / row["trial_id"] / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "overrides", [["+sweep=nothing"], ["optim.lrr=1"], ["train.steps=many"], ["sweep.only=0123"], ["data.kind=folder"]]
+)
+def test_bad_input_is_one_line_and_exit_status_2(tiny: list[str], sweep, capsys, overrides: list[str]):
+    assert sweep([*tiny, *overrides], refuse) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_folder_that_cannot_be_written_gives_exit_status_2(tiny: list[str], tmp_path: Path, sweep, capsys):
+    (tmp_path / "outputs").write_text("a file")
+    assert sweep(tiny, refuse) == 2
+    assert "must be writable" in capsys.readouterr().err
+
+
+def test_help_lists_every_sweep_with_its_question(sweep, capsys):
+    assert sweep(["--help"], refuse) == 0
+    assert "Does the whole loop work?" in capsys.readouterr().out
