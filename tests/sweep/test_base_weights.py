@@ -1,0 +1,51 @@
+"""The shipped base weights: what their recipe says they are, and what its first steps give."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mflab.config import compose
+from mflab.errors import MflabError
+from mflab.model import make_model
+from mflab.model.weights import SHIPPED
+from mflab.sweep.artifacts import CHECKPOINT_FILE, trial_folder
+from mflab.sweep.inputs import InputCache
+from mflab.sweep.ship import NUM_LOSSES, ship
+from mflab.sweep.trial import Progress, StopTrial, run_trial
+from mflab.train import torch_generator
+from mflab.train.checkpoint import load_checkpoint
+
+WEIGHTS = SHIPPED / "mini.safetensors"
+RECIPE = json.loads((SHIPPED / "mini.json").read_text())
+
+
+def test_the_file_is_the_one_its_recipe_names_and_small() -> None:
+    assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == RECIPE["sha256"]
+    assert WEIGHTS.stat().st_size <= 10e6
+
+
+def test_the_default_model_loads_it() -> None:
+    config = compose([])
+    model = make_model(config.model, config.data.size, 6, torch_generator(0, "init"))
+    assert 2e6 <= sum(parameter.numel() for parameter in model.unet.parameters()) <= 4e6
+
+
+@pytest.mark.slow
+def test_the_recipe_gives_its_first_losses_again(tmp_path: Path) -> None:
+    config = compose([RECIPE["command"].rpartition(" ")[2], "validation.num_scenes=1"])
+    assert config.train.steps == RECIPE["steps"]
+
+    def stop_soon(progress: Progress) -> None:
+        if progress.step == NUM_LOSSES:
+            raise StopTrial
+
+    run_trial(config, "recipe", tmp_path, stop_soon, InputCache())
+    rows = load_checkpoint(trial_folder(tmp_path, "recipe") / CHECKPOINT_FILE, "recipe")["training"]
+    assert [row[1] for row in rows] == pytest.approx(RECIPE["first_losses"], rel=1e-4)
+
+
+def test_a_folder_without_a_sweep_ships_nothing(tmp_path: Path) -> None:
+    with pytest.raises(MflabError, match=r"plan\.json"):
+        ship(tmp_path, "mini", tmp_path)
