@@ -60,13 +60,13 @@ class TrainCfg:
         keep_weights: keep the averaged weights of finished trials.
     """
 
-    steps: int = 180
+    steps: int = 230
     batch_size: int = 4
     augmentation: str = "none"
     reference: str = "fixed"
     base_style: str = "facelift"
     threads: int = 1
-    checkpoint_every: int = 50
+    checkpoint_every: int = 100
     keep_weights: bool = True
 
 

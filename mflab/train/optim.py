@@ -34,7 +34,7 @@ class OptimCfg:
         ema_decay: decay of the moving average, in [0, 1[; 0 keeps the raw weights.
     """
 
-    lr: float = 5e-4
+    lr: float = 1e-3
     schedule: LRSchedule = LRSchedule.cosine
     warmup_steps: int = 10
     beta1: float = 0.9
@@ -42,7 +42,7 @@ class OptimCfg:
     eps: float = 1e-8
     weight_decay: float = 1e-2
     max_grad_norm: float = 1.0
-    ema_decay: float = 0.98
+    ema_decay: float = 0.97
 
 
 def check_optim(cfg: OptimCfg) -> None:

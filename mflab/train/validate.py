@@ -36,7 +36,7 @@ class ValidationCfg:
 
     at: list[float] = field(default_factory=lambda: [0.0, 0.25, 0.5, 0.75, 1.0])
     num_scenes: int = 24
-    sampling_steps: int = 4
+    sampling_steps: int = 2
     guidance_scale: float = 1.0
     batch_size: int = 8
     num_images: int = 6
