@@ -21,8 +21,9 @@ venv: $(VENV)/.runtime
 venv-test: $(VENV)/.test
 
 sweep: venv
-	$(BIN)/python -m mflab.sweep +sweep=$(SWEEP)
-	$(BIN)/python analysis/make_report.py $(SWEEP)
+	@# A sweep with a failed trial (exit status 1) is reported too, and still fails.
+	$(BIN)/python -m mflab.sweep +sweep=$(SWEEP); status=$$?; \
+	if [ $$status -le 1 ]; then $(BIN)/python analysis/make_report.py $(SWEEP) || exit $$?; fi; exit $$status
 
 test: venv-test lint types contracts
 	$(BIN)/python -m pytest

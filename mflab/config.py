@@ -60,7 +60,7 @@ class TrainCfg:
         keep_weights: keep the averaged weights of finished trials.
     """
 
-    steps: int = 230
+    steps: int = 200
     batch_size: int = 4
     augmentation: str = "none"
     reference: str = "fixed"

@@ -75,12 +75,8 @@ def split_by_scene(names: Sequence[str], fraction: float, generator: np.random.G
     return _check_split(Split(train, val), f"fraction={fraction} of {len(scenes)} scenes")
 
 
-def check_leakage(train: SceneSource, val: SceneSource) -> None:
-    """Refuses a validation set that shows an image of the training set.
-
-    Raises:
-        MflabError: the same visible image content is in both; names both samples and views.
-    """
+def find_leakage(train: SceneSource, val: SceneSource) -> str | None:
+    """The first image that validation shares with training, as words that name both samples and views, or None."""
     seen: dict[str, str] = {}
     for source, is_train in ((train, True), (val, False)):
         for index in range(len(source)):
@@ -90,10 +86,21 @@ def check_leakage(train: SceneSource, val: SceneSource) -> None:
                 if is_train:
                     seen[digest] = where
                 elif digest in seen:
-                    raise MflabError(
-                        f"Training and validation must not share images, but {where} equals {seen[digest]}; "
-                        "split by time block or by scene."
-                    )
+                    return f"{where} equals {seen[digest]}"
+    return None
+
+
+def check_leakage(train: SceneSource, val: SceneSource) -> None:
+    """Refuses a validation set that shows an image of the training set.
+
+    Raises:
+        MflabError: the same visible image content is in both; names both samples and views.
+    """
+    shared = find_leakage(train, val)
+    if shared is not None:
+        raise MflabError(
+            f"Training and validation must not share images, but {shared}; split by time block or by scene."
+        )
 
 
 def _check_fraction(fraction: float) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from mflab.config import RootCfg, compose
 from mflab.data.scenes import SceneSource
+from mflab.data.splits import find_leakage
 from mflab.design import Audit, Cell, Factor, Run, audit_design, make_design, parse_factors, replicate, run_order
 from mflab.errors import MflabError
 from mflab.metrics import METRICS, Absent, LpipsMetric
@@ -138,9 +139,16 @@ def make_plan(
         steps_asked=sum(trial.steps for trial in trials),
         steps_to_run=sum(remaining.values()),
         estimated_seconds=estimate_seconds(trials, ledger, workers),
-        provenance=provenance(
-            overrides, fingerprints, sorted({one.model.weights for one in configs}), torch.__version__
-        ),
+        provenance={
+            **provenance(overrides, fingerprints, sorted({one.model.weights for one in configs}), torch.__version__),
+            "overlap": sorted(
+                {
+                    labels[one]
+                    for one, made in zip(ids, composed, strict=True)
+                    if made.config.data.allow_overlap and find_leakage(*made.inputs.sources)
+                }
+            ),
+        },
     )
     return SweepPlan(record, config, by_id, keys, tuple(overrides), sweep_folder(config), workers)
 

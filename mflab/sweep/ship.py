@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
+from mflab.config import compose, treatment
 from mflab.errors import MflabError
 from mflab.model.weights import SHIPPED, save_weights
 from mflab.results import Plan, Status, read_plan, read_training, read_trials
@@ -15,10 +16,13 @@ NUM_LOSSES = 3
 
 
 def recipe_of(plan: Plan, losses: list[float], responses: dict[str, float]) -> dict[str, object]:
-    """What made the weights: the command, the trial's identity, its first losses and its last responses."""
+    """What made the weights: command, config, the trial's identity, its first losses and its last responses."""
     trial = plan.trials[0]
+    overrides = list(plan.provenance["overrides"])
     return {
-        "command": f"python -m mflab.sweep +sweep={plan.sweep}",
+        "command": " ".join(["python -m mflab.sweep", *overrides]),
+        "overrides": overrides,
+        "config": treatment(compose(overrides)),
         "trial_id": trial.trial_id,
         "steps": trial.steps,
         "first_losses": losses[:NUM_LOSSES],
@@ -37,8 +41,8 @@ def ship(folder: Path, name: str, shipped: Path = SHIPPED) -> Path:
     trials = read_trials(folder)
     if len(plan.trials) != 1 or trials["status"].tolist() != [Status.done.name]:
         raise MflabError(
-            f"Base weights come from one finished trial, but {folder} has {trials['status'].tolist()}; run the sweep to "
-            "its end, without factors and with one seed."
+            f"Base weights come from one finished trial, but {folder} has {trials['status'].tolist()}; run the sweep "
+            "to its end, without factors and with one seed."
         )
     trial = plan.trials[0]
     losses = read_training(folder).sort_values("step")["loss"].head(NUM_LOSSES).tolist()

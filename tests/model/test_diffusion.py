@@ -89,7 +89,7 @@ def test_a_perfect_network_has_no_loss_and_samples_the_truth(model: MVDiffusion,
             return alpha * (noisy - alpha * x0) / sigma.clamp(min=1e-4) - sigma * x0
 
     schedule = NoiseSchedule.cosine_zero_snr
-    oracle = Oracle(model.unet, SpaceToDepth(2), PooledPixels(2), NetworkOutput.v, schedule, LossWeight.none, 0.0)
+    oracle = Oracle(model.unet, SpaceToDepth(2), PooledPixels(2), NetworkOutput.v, schedule, LossWeight.none, 1.0, 0.0)
     assert float(oracle.loss(truth, truth[:, 0], prompts, generator(5)).max()) < 1e-4
     noise = torch.randn(2, NUM_VIEWS, 12, 8, 8, generator=generator(6))
     sampled = oracle.sample(truth[:, 0], prompts, noise, num_steps=5, guidance_scale=3.0)
@@ -106,7 +106,7 @@ def test_a_network_that_names_the_image_has_the_error_of_the_image_as_loss(
 
     schedule = NoiseSchedule.cosine_zero_snr
     namer = MVDiffusion(
-        model.unet, SpaceToDepth(2), PooledPixels(2), NetworkOutput.image, schedule, LossWeight.image, 0.0
+        model.unet, SpaceToDepth(2), PooledPixels(2), NetworkOutput.image, schedule, LossWeight.image, 1.0, 0.0
     )
     namer.unet = Constant()  # pyright: ignore
     images = torch.rand(2, NUM_VIEWS, 3, 16, 16, generator=generator(14))
@@ -123,7 +123,7 @@ def test_dropped_conditions_come_in_the_declared_shares(model: MVDiffusion) -> N
             return torch.zeros_like(noisy)
 
     schedule = NoiseSchedule.cosine_zero_snr
-    spy = Spy(model.unet, SpaceToDepth(2), PooledPixels(2), NetworkOutput.v, schedule, LossWeight.none, 0.1)
+    spy = Spy(model.unet, SpaceToDepth(2), PooledPixels(2), NetworkOutput.v, schedule, LossWeight.none, 1.0, 0.1)
     images = torch.zeros(4000, 1, 3, 2, 2)
     spy.loss(images, images[:, 0], torch.zeros(4000, 1, 1, 1), generator(7))
     for kept in ((True, False), (False, True), (False, False)):

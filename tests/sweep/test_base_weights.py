@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mflab.config import compose
+from mflab.config import compose, treatment
 from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.model.weights import SHIPPED
@@ -32,10 +32,14 @@ def test_the_default_model_loads_it() -> None:
     assert 2e6 <= sum(parameter.numel() for parameter in model.unet.parameters()) <= 4e6
 
 
+def test_the_command_still_means_the_config_that_made_the_weights() -> None:
+    assert RECIPE["command"] == "python -m mflab.sweep +sweep=base_weights"
+    assert treatment(compose(RECIPE["overrides"])) == RECIPE["config"]
+
+
 @pytest.mark.slow
 def test_the_recipe_gives_its_first_losses_again(tmp_path: Path) -> None:
-    config = compose([RECIPE["command"].rpartition(" ")[2], "validation.num_scenes=1"])
-    assert config.train.steps == RECIPE["steps"]
+    config = compose([*RECIPE["overrides"], "validation.num_scenes=1"])
 
     def stop_soon(progress: Progress) -> None:
         if progress.step == NUM_LOSSES:

@@ -24,4 +24,7 @@ def test_the_real_sample_is_trained_on_and_reported(shared: Path, tmp_path: Path
     assert make_report(["facelift_sample", "--out", "report"]) == 0
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [effect["n"] for effect in report["effects"] if effect["response"] == "val/psnr_fg"] == [1]
-    assert len(list((tmp_path / "outputs" / "facelift_sample" / "images").glob("*/*.png"))) >= 3
+    plan = json.loads((tmp_path / "outputs" / "facelift_sample" / "plan.json").read_text())
+    assert len(plan["provenance"]["overlap"]) == 1
+    assert any("also trained on" in alert for alert in report["alerts"])
+    assert len(list((tmp_path / "outputs" / "facelift_sample" / "images").rglob("*.png"))) >= 3

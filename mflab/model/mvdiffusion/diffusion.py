@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from mflab.model.codec import Codec
 from mflab.model.image_embedding import PooledPixels
-from mflab.model.mvdiffusion.schedule import LossWeight, NetworkOutput, NoiseSchedule, loss_weights, make_scheduler
+from mflab.model.mvdiffusion.schedule import (
+    LossWeight,
+    NetworkOutput,
+    NoiseSchedule,
+    loss_weights,
+    make_scheduler,
+    shift_timesteps,
+)
 
 
 class MVDiffusion(nn.Module):
@@ -26,6 +33,7 @@ class MVDiffusion(nn.Module):
         output: what the network's last layer stands for.
         schedule: noise schedule.
         loss_weight: weight of time steps in the loss.
+        timestep_shift: moves the time steps of the training towards noise, at least 1; see `shift_timesteps`.
         condition_dropout: p in [0, 1/3[; the image embedding alone, the reference latent alone, or both are zeroed with
             probability p each, per object. Prompts are never dropped.
     """
@@ -38,6 +46,7 @@ class MVDiffusion(nn.Module):
         output: NetworkOutput,
         schedule: NoiseSchedule,
         loss_weight: LossWeight,
+        timestep_shift: float,
         condition_dropout: float,
     ) -> None:
         super().__init__()
@@ -47,6 +56,7 @@ class MVDiffusion(nn.Module):
         self.output = output
         self.schedule = schedule
         self.loss_weight = loss_weight
+        self.timestep_shift = timestep_shift
         self.condition_dropout = condition_dropout
         self.alphas_cumprod: Tensor
         self.register_buffer("alphas_cumprod", make_scheduler(schedule).alphas_cumprod.float(), persistent=False)
@@ -98,6 +108,7 @@ class MVDiffusion(nn.Module):
         batch = len(latents)
         device = latents.device
         timesteps = torch.randint(len(self.alphas_cumprod), (batch,), generator=generator, device=device)
+        timesteps = shift_timesteps(timesteps, self.timestep_shift, len(self.alphas_cumprod))
         noise = torch.randn(latents.shape, generator=generator, device=device)
         drawn = torch.rand(batch, generator=generator, device=device)
         alpha, sigma = self._coefficients(timesteps)

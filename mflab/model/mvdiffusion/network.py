@@ -1,5 +1,7 @@
 """The multi-view UNet: a stock diffusers `UNet2DConditionModel` with multi-view attention."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -38,7 +40,7 @@ def make_unet(
     latent_size: int,
     image_embedding_width: int,
     num_views: int,
-    generator: torch.Generator,
+    generator: torch.Generator | None,
 ) -> UNet2DConditionModel:
     """A freshly initialised multi-view UNet that predicts v.
 
@@ -48,7 +50,7 @@ def make_unet(
         latent_size: latent height and width, pixels.
         image_embedding_width: numbers in the image embedding.
         num_views: V of the multi-view attention.
-        generator: draws the initial weights.
+        generator: draws the initial weights; None leaves them undefined, for a caller that loads all of them.
 
     Raises:
         MflabError: the per-level lists differ in length, or a width does not fit the groups or heads.
@@ -72,9 +74,7 @@ def make_unet(
         )
     down = tuple("CrossAttnDownBlock2D" if flag else "DownBlock2D" for flag in cfg.attention)
     up = tuple("CrossAttnUpBlock2D" if flag else "UpBlock2D" for flag in reversed(cfg.attention))
-    # diffusers initialises from the global generator; a fork seeded from ours leaves no trace of it.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    with _initialised_by(generator):
         unet = UNet2DConditionModel(
             sample_size=latent_size,
             in_channels=2 * latent_channels,
@@ -90,5 +90,20 @@ def make_unet(
             class_embed_type="projection",
             projection_class_embeddings_input_dim=image_embedding_width,
         )
+    if generator is None:
+        unet.to_empty(device="cpu")
     set_multiview_attention(unet, cfg.multiview_attention, num_views)
     return unet
+
+
+@contextmanager
+def _initialised_by(generator: torch.Generator | None) -> Iterator[None]:
+    """Modules made inside draw their weights from the generator, or have none yet."""
+    if generator is None:
+        with torch.device("meta"):
+            yield
+        return
+    # diffusers initialises from the global generator; a fork seeded from ours leaves no trace of it.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield

@@ -74,6 +74,28 @@ def make_scheduler(schedule: NoiseSchedule) -> DDIMScheduler:
     )
 
 
+def shift_timesteps(timesteps: Int[Tensor, " batch"], shift: float, num_timesteps: int) -> Int[Tensor, " batch"]:
+    """Uniform time steps moved towards noise: u -> s u / (1 + (s - 1) u) on the share u of the schedule.
+
+    Large shares of noise are where a sampler of few steps decides what a view shows.
+
+    Args:
+        timesteps: in [0, num_timesteps[.
+        shift: s, at least 1; 1 changes nothing.
+        num_timesteps: length of the schedule.
+
+    Source: Esser et al., Scaling Rectified Flow Transformers, eq. 23 (https://arxiv.org/abs/2403.03206).
+
+    Example:
+        >>> shift_timesteps(torch.tensor([0, 500, 999]), 3.0, 1000)
+        tensor([  1, 750, 999])
+    """
+    if shift == 1.0:
+        return timesteps
+    u = (timesteps.double() + 0.5) / num_timesteps
+    return (num_timesteps * shift * u / (1.0 + (shift - 1.0) * u)).long().clamp(max=num_timesteps - 1)
+
+
 def loss_weights(
     alphas_cumprod: Float[Tensor, " time"], timesteps: Int[Tensor, " batch"], kind: LossWeight, gamma: float = 5.0
 ) -> Float[Tensor, " batch"]:
