@@ -14,6 +14,7 @@ from mflab.metrics import LpipsMetric, copy_input, evaluate_views, white_image
 from mflab.model import MVDiffusion
 from mflab.results import MetricRow
 from mflab.train.diffusion import torch_generator
+from mflab.train.loop import Diverged
 
 # Slot 0 of every rig is the input view in validation, whatever the training draws.
 INPUT_SLOT = 0
@@ -100,6 +101,9 @@ class Validator:
             model: in the state to be judged.
             prompts: prompt embedding of every view.
             step: goes into the rows.
+
+        Raises:
+            Diverged: a prediction is not finite.
         """
         model.eval()
         latent = model.codec.encode(self.images[:1, :1]).shape[2:]
@@ -124,6 +128,8 @@ class Validator:
                 )
             )
         prediction = torch.cat(predictions)
+        if not bool(torch.isfinite(prediction).all()):
+            raise Diverged(step, "a prediction", float("nan"))
         return Validation(self.rows(prediction, step), prediction[: self.cfg.num_images])
 
     def baselines(self) -> dict[str, list[MetricRow]]:
@@ -152,7 +158,7 @@ def validation_steps(at: Sequence[float], num_steps: int) -> tuple[int, ...]:
         MflabError: a share outside [0, 1], or the end is missing.
 
     Example:
-        >>> validation_steps([0, 0.5, 1], 201)
+        >>> validation_steps([0.0, 0.5, 1.0], 201)
         (0, 101, 201)
     """
     if any(not 0.0 <= share <= 1.0 for share in at) or 1.0 not in at:

@@ -60,7 +60,7 @@ def test_paths_labels_and_the_sweep_do_not_change_the_treatment() -> None:
 
 
 @pytest.mark.parametrize(
-    "override", ["seed=1", "optim.lr=1e-3", "prompts.style=simple", "data.num_train=7", "train.threads=2"]
+    "override", ["seed=1", "optim.lr=2e-3", "prompts.style=simple", "data.num_train=7", "train.threads=2"]
 )
 def test_what_changes_a_result_changes_the_treatment(override: str) -> None:
     assert fingerprint(treatment(compose([]))) != fingerprint(treatment(compose([override])))
