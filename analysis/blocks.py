@@ -34,6 +34,7 @@ class Table:
     """A table of texts. Columns in `left` hold words; the others hold numbers and are aligned right.
 
     `swatches`: colour of a row's arm by its first cell; `tones`: tone of a cell by its text (verdicts, states).
+    `fold`: summary line under which the page hides the table until it is opened; empty shows it.
     """
 
     headers: tuple[str, ...]
@@ -42,6 +43,7 @@ class Table:
     caption: str = ""
     swatches: dict[str, str] = field(default_factory=dict)
     tones: dict[str, Tone] = field(default_factory=dict)
+    fold: str = ""
     kind: str = "table"
 
 

@@ -100,9 +100,11 @@ def effects_card(findings: Findings) -> list[Block]:
     if others:
         rows = tuple((e.response, *_row(e)) for e in others)
         left = (0, *(column + 1 for column in _LEFT))
+        num_responses = len({e.response for e in others})
+        fold = f"{len(others)} contrasts on {num_responses} other response{'s' if num_responses > 1 else ''}"
         blocks += [
             Text("Other responses, exploratory (Benjamini-Hochberg over everything outside the declared family):"),
-            Table(("response", *_HEADERS), rows, left, tones=TONES),
+            Table(("response", *_HEADERS), rows, left, tones=TONES, fold=fold),
         ]
     return blocks
 
@@ -151,6 +153,8 @@ def cells_card(findings: Findings) -> list[Block]:
 
 def interval_text(interval: Interval, unit: str) -> str:
     """Mean and half width of the 95 % interval, "12.31 ± 0.42"; without interval the mean in brackets."""
+    if interval.is_identical:
+        return f"{number(interval.mean, unit)} (n = {interval.n} identical)"
     if interval.half_width is None:
         return f"({number(interval.mean, unit)})"
     return f"{number(interval.mean, unit)} ± {number(interval.half_width, unit)}"

@@ -142,11 +142,11 @@ def cost_card(findings: Findings) -> list[Block]:
     headers = ("arm", "seed", "order", "steps", "seconds", "steps/s", "overhead s", "peak GB", "status")
     estimate = sweep.plan.estimated_seconds
     planned = f" The plan estimated {estimate:.0f} s." if estimate is not None else ""
-    overhead = number(float(ran["overhead_seconds"].max()), "dB")
+    overhead = number(float(ran[ran["status"] == "done"]["overhead_seconds"].max()), "dB")
     memory = number(float(ran["peak_memory_gb"].max()), "dB")
     summary = (
         f"{steps} steps in {total:.0f} s of worker time ({total / 60:.1f} min). "
-        f"Largest overhead of a trial {overhead} s, largest memory {memory} GB. "
+        f"Largest overhead of a done trial {overhead} s, largest memory {memory} GB. "
         f"Steps asked {sweep.plan.steps_asked}, to run at the last start {sweep.plan.steps_to_run}.{planned}"
     )
     swatches = {label: style.colour for label, style in findings.styles.items()}

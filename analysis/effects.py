@@ -14,6 +14,7 @@ from mflab.design import pairs_needed
 
 ALPHA = 0.05
 DISTINGUISHABLE, EQUIVALENT, UNDECIDED = "distinguishable", "equivalent", "undecided"
+NO_SPREAD = "seeds change nothing here: no interval"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Effect:
         estimate, low, high: mean difference over seed blocks and its 95 % t interval, in `unit`.
         low_90, high_90: 90 % t interval; inside plus-minus the smallest effect it shows equivalence (TOST at 5 %).
         n: number of seed blocks.
-        sd: standard deviation of the block differences.
+        sd: standard deviation of the block differences; 0 when all are the same number: then no interval, no p value.
         family: confirmatory (Holm) for main effects on the declared response, else exploratory (Benjamini-Hochberg).
         verdict: sentence that opens with verdict_kind: distinguishable, equivalent or undecided.
         seeds_needed: seed blocks that would find the smallest effect at the observed SD (80 % power); None unknown.
@@ -144,8 +145,8 @@ def _adjust(effects: list[Effect]) -> list[Effect]:
 def _verdict(sweep: Sweep, effect: Effect) -> Effect:
     smallest = sweep.plan.response.smallest_effect if effect.response == sweep.response else None
     needed = None
-    if smallest is not None and effect.sd is not None:
-        needed = pairs_needed(smallest / effect.sd) if effect.sd > 0 else 2
+    if smallest is not None and effect.sd:
+        needed = pairs_needed(smallest / effect.sd)
     kind, text = _judge(effect, smallest, needed)
     return replace(effect, verdict_kind=kind, verdict=f"{kind}: {text}", seeds_needed=needed)
 
@@ -154,6 +155,8 @@ def _judge(effect: Effect, smallest: float | None, needed: int | None) -> tuple[
     unit = effect.unit
     if effect.estimate is None:
         return UNDECIDED, "no complete pair is done"
+    if effect.sd == 0:
+        return UNDECIDED, NO_SPREAD
     if effect.low_90 is None or effect.high_90 is None or effect.p_adjusted is None:
         return UNDECIDED, "one seed"
     is_small = smallest is not None and -smallest < effect.low_90 and effect.high_90 < smallest

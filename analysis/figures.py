@@ -66,7 +66,7 @@ def cells_figure(
                 axes.plot([interval.low, interval.high], [place, place], color=style.colour, linewidth=2.4, alpha=0.55)
             hollow = "white" if interval.low is None else style.colour
             axes.plot(interval.mean, place, style.marker, color=style.colour, markerfacecolor=hollow, markersize=7)
-        axes.set_yticks(range(len(cells)), [f"{arm}  (n={interval.n})" for arm, interval in cells.items()])
+        axes.set_yticks(range(len(cells)), [f"{arm}  ({_count(interval)})" for arm, interval in cells.items()])
         axes.set_ylim(len(cells) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
@@ -74,6 +74,10 @@ def cells_figure(
         _vertical_baselines(axes, baselines)
         axes.set_xlabel(label)
         return figure
+
+
+def _count(interval: Interval) -> str:
+    return f"n={interval.n} identical" if interval.is_identical else f"n={interval.n}"
 
 
 def _vertical_baselines(axes: Axes, baselines: Mapping[str, float]) -> None:
@@ -153,12 +157,14 @@ def _curve(axes: Axes, arm: str, points: Sequence[CurvePoint], style: ArmStyle) 
     means = [point.interval.mean for point in points]
     axes.plot(steps, means, color=style.colour, linestyle=style.dash, linewidth=1.8, label=arm,
               marker=style.marker, markersize=4)  # fmt: skip
-    banded = [point for point in points if point.interval.low is not None]
+    # Where all seeds give the same number, as before the first step, the band closes to a point.
+    banded = [point for point in points if point.interval.sd is not None]
+    half = [point.interval.half_width or 0.0 for point in banded]
     if banded:
         axes.fill_between(
             [point.step for point in banded],
-            [point.interval.low for point in banded],  # pyright: ignore[reportArgumentType]
-            [point.interval.high for point in banded],  # pyright: ignore[reportArgumentType]
+            [point.interval.mean - width for point, width in zip(banded, half, strict=True)],
+            [point.interval.mean + width for point, width in zip(banded, half, strict=True)],
             color=style.colour,
             alpha=0.13,
             linewidth=0,

@@ -14,17 +14,27 @@ class MetricMeaning:
     direction: Direction
 
 
+_SSIM = "SSIM (Gaussian window 11 px, sigma 1.5, population covariance, K .01/.03, data range 1, mean over RGB)"
+# The same words as the table of the metrics' own package, repeated because a report must not import tensors.
 GLOSSARY: dict[str, MetricMeaning] = {
-    "psnr": MetricMeaning("Peak signal-to-noise ratio over the full frame, images in [0, 1].", "dB", Direction.higher),
+    "psnr": MetricMeaning(
+        "Peak signal-to-noise ratio over the full frame, data range 1; infinite for identical images.",
+        "dB",
+        Direction.higher,
+    ),
     "psnr_fg": MetricMeaning(
-        "Peak signal-to-noise ratio over the foreground of the true view only.", "dB", Direction.higher
+        "Peak signal-to-noise ratio over the pixels with target alpha above 0.5, data range 1.", "dB", Direction.higher
     ),
-    "ssim": MetricMeaning(
-        "Structural similarity over the full frame, gaussian window of 11 pixels and sigma 1.5.", "", Direction.higher
+    "ssim": MetricMeaning(f"{_SSIM} over the frame without its 5 px border.", "", Direction.higher),
+    "ssim_fg": MetricMeaning(
+        f"{_SSIM}, averaged where target alpha is above 0.5 inside the 5 px border.", "", Direction.higher
     ),
-    "ssim_fg": MetricMeaning("Mean of the structural-similarity map over the foreground.", "", Direction.higher),
-    "lpips": MetricMeaning("Learned perceptual distance (package lpips).", "", Direction.lower),
-    "lpips_fg": MetricMeaning("Learned perceptual distance with the background made equal.", "", Direction.lower),
+    "lpips_alex": MetricMeaning(
+        "LPIPS 0.1 on AlexNet over the full frame; only where its backbone weights are installed.", "", Direction.lower
+    ),
+    "lpips_vgg": MetricMeaning(
+        "LPIPS 0.1 on VGG-16 over the full frame; only where its backbone weights are installed.", "", Direction.lower
+    ),
 }
 
 BASELINE_MEANING = {

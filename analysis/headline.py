@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from analysis.blocks import Tone
-from analysis.effects import DISTINGUISHABLE, EQUIVALENT, UNDECIDED, Effect
+from analysis.effects import DISTINGUISHABLE, EQUIVALENT, NO_SPREAD, UNDECIDED, Effect
 from analysis.findings import Findings
 from analysis.glossary import number, p_relation, signed_unit, with_unit
 from analysis.intervals import Interval
+from mflab.design import mde, pairs_needed
 from mflab.errors import MflabError
 from mflab.results import Direction
 
@@ -43,8 +44,29 @@ def headline(findings: Findings) -> list[str]:
         )
     is_estimated = any(effect.estimate is not None for effect in findings.declared)
     if is_estimated and not any(effect.verdict_kind == DISTINGUISHABLE for effect in findings.declared):
-        sentences.insert(0, "No factor made a distinguishable difference with this many seeds.")
+        sentences[:0] = ["No factor made a distinguishable difference with this many seeds.", *_power(findings)]
     return [*sentences, *_best_sentences(findings)]
+
+
+def _power(findings: Findings) -> list[str]:
+    """What these seeds could have found at the family's largest SD, and how many the smallest effect needs."""
+    spread = [(effect.sd, effect.n) for effect in findings.declared if effect.sd]
+    if not spread:
+        return []
+    sd, n = max(spread)
+    response = findings.sweep.plan.response
+    found, smallest = mde(n) * sd, response.smallest_effect
+    text = (
+        f"With {n} seeds an effect of {with_unit(number(found, response.unit), response.unit)} would have been found "
+        f"with 80 % power (before adjustment; largest SD of the paired differences "
+        f"{with_unit(number(sd, response.unit), response.unit)})"
+    )
+    if smallest is None:
+        return [f"{text}."]
+    asked = with_unit(number(smallest, response.unit), response.unit)
+    if found <= smallest:
+        return [f"{text}, enough for the smallest effect of interest, {asked}."]
+    return [f"{text}; for {asked} about {pairs_needed(smallest / sd)} seeds are needed."]
 
 
 def _factor_sentences(findings: Findings, factor: str) -> list[str]:
@@ -61,6 +83,8 @@ def _factor_sentences(findings: Findings, factor: str) -> list[str]:
     undecided = by_kind[UNDECIDED]
     if len(undecided) <= 2:
         return sentences + [_undecided(effect) for effect in undecided]
+    if all(effect.sd == 0 for effect in undecided):
+        return [*sentences, f"{factor}: {len(undecided)} of {len(effects)} pairs of levels are undecided: {NO_SPREAD}."]
     needed = sorted(effect.seeds_needed for effect in undecided if effect.seeds_needed is not None)
     seeds = f"; {needed[0]} to {needed[-1]} seeds would find the smallest effect of interest" if needed else ""
     return [*sentences, f"{factor}: {len(undecided)} of {len(effects)} pairs of levels are undecided{seeds}."]
@@ -111,6 +135,8 @@ def _interval(effect: Effect) -> str:
 
 
 def _spread(interval: Interval, unit: str) -> str:
+    if interval.is_identical:
+        return f"n = {interval.n} identical, no interval"
     if interval.low is None:
         return f"n = {interval.n}, no interval"
     return f"95 % interval {number(interval.low, unit)} to {number(interval.high, unit)}, n = {interval.n} seeds"

@@ -14,7 +14,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its t interval; with one value there is a mean but no interval."""
+    """A mean with its t interval; with one value, or several equal ones (`sd` 0), there is a mean but no interval."""
 
     mean: float
     low: float | None
@@ -26,9 +26,14 @@ class Interval:
     def half_width(self) -> float | None:
         return None if self.high is None else self.high - self.mean
 
+    @property
+    def is_identical(self) -> bool:
+        """Whether several values are all the same number, so that they are no replicates."""
+        return self.sd == 0
+
 
 def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Mean of independent values with its two-sided t interval.
+    """Mean of independent values with its two-sided t interval; equal values carry no spread, hence no interval.
 
     Args:
         values: one value per seed (block), finite, at least one.
@@ -41,26 +46,28 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     """
     if not values:
         raise MflabError("A mean needs at least one value, but got none; finish at least one trial.")
-    mean = float(np.mean(values))
     if len(values) == 1:
-        return Interval(mean, None, None, 1, None)
+        return Interval(float(values[0]), None, None, 1, None)
+    # Compared as they are: the mean of equal numbers may be off by a rounding, and so would their spread.
+    if min(values) == max(values):
+        return Interval(float(values[0]), None, None, len(values), 0.0)
+    mean = float(np.mean(values))
     sd = float(np.std(values, ddof=1))
     half = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * sd / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half, len(values), sd)
 
 
 def p_value(values: Sequence[float]) -> float | None:
-    """Two-sided p value of the one-sample t test against zero; None with one value.
+    """Two-sided p value of the one-sample t test against zero; None with one value or with equal values.
 
     Example:
         >>> round(p_value([1.0, 2.0, 3.0]), 4)
         0.0742
+        >>> p_value([0.5, 0.5, 0.5])
     """
     interval = t_interval(values)
-    if interval.sd is None:
+    if interval.sd is None or interval.is_identical:
         return None
-    if interval.sd == 0:
-        return 1.0 if interval.mean == 0 else 0.0
     t = interval.mean / (interval.sd / math.sqrt(interval.n))
     return float(2 * stats.t.sf(abs(t), interval.n - 1))
 

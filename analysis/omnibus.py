@@ -42,13 +42,15 @@ def omnibus_test(sweep: Sweep) -> Omnibus:
     Two-way interactions enter when the design has the runs to estimate them.
 
     Raises:
-        MflabError: no factors, or too few done trials to leave residual degrees of freedom.
+        MflabError: no factors, an arm whose seeds all give the same number, or too few done trials to leave residual
+            degrees of freedom.
     """
     names = sweep.factor_names
     if not names:
         raise MflabError("The sweep has no factors, so there is no effect to test.")
     table = sweep.done[["seed", *names, sweep.response]]
     table = table[table[sweep.response].abs() < float("inf")]
+    _check_spread(sweep, table)
     # Neutral column names, because factor names need not be valid in a formula.
     columns = {name: f"f{index}" for index, name in enumerate(names)}
     data = pd.DataFrame(table.rename(columns={**columns, "seed": "block", sweep.response: "y"}))
@@ -67,6 +69,17 @@ def omnibus_test(sweep: Sweep) -> Omnibus:
         f"The F test needs more done trials than parameters, but {len(data)} trials are done; "
         "finish the sweep or add seeds."
     )
+
+
+def _check_spread(sweep: Sweep, table: pd.DataFrame) -> None:
+    """Refuses arms without spread: they would shrink the residual of every arm, and with it every p value."""
+    for (*levels,), values in table.groupby(list(sweep.factor_names), sort=False)[sweep.response]:
+        if len(values) > 1 and values.nunique() == 1:
+            arm = sweep.label_of({name: str(level) for name, level in zip(sweep.factor_names, levels, strict=True)})
+            raise MflabError(
+                f"The F test needs seeds that vary within every arm, but all {len(values)} seeds of {arm} give the "
+                f"same {sweep.response}; train that arm, or judge it without the test."
+            )
 
 
 def _summarise(fit: Any, blocks_only: Any, terms: dict[str, str], n: int) -> Omnibus:

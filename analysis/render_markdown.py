@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from analysis.alerts import alerts
 from analysis.blocks import Block, Bullets, Card, Code, Picture, Table, Text
 from analysis.findings import Findings
 
@@ -16,6 +17,7 @@ def render_markdown(findings: Findings, cards: list[Card], sentences: list[str])
         "",
         _escape(plan.question),
         "",
+        *(line for text in alerts(findings) for line in (f"**{_escape(text)}**", "")),
         *(f"- {_escape(text)}" for text in sentences),
         "",
     ]

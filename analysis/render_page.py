@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analysis.alerts import alerts
 from analysis.blocks import Card
 from analysis.findings import Findings
 from analysis.glossary import number, with_unit
@@ -35,11 +36,3 @@ def render_html(findings: Findings, cards: list[Card], chips: list[Chip], senten
         alerts=alerts(findings),
         sentences=sentences,
     )
-
-
-def alerts(findings: Findings) -> list[str]:
-    """What a reader must know before the answer."""
-    plan = findings.sweep.plan
-    found = [] if plan.audit["estimable"] else ["design is confounded"]
-    missing = len(findings.left_out)
-    return found + ([f"{missing} of {len(plan.trials)} trials not done"] if missing else [])

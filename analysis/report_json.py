@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from analysis.alerts import alerts
 from analysis.blocks import Card
 from analysis.findings import Findings
 from analysis.intervals import Interval
@@ -26,6 +27,7 @@ def render_json(findings: Findings, cards: list[Card], sentences: list[str]) -> 
         "question": plan.question,
         "response": response,
         "headline": sentences,
+        "alerts": alerts(findings),
         "status": {status.name: counts[status.name] for status in Status},
         "excluded": [
             {"trial_id": str(trial_id), "status": str(status), "error": str(error)}
@@ -80,11 +82,13 @@ def _curves(findings: Findings) -> list[dict[str, Any]]:
 
 def _cost(findings: Findings) -> dict[str, Any]:
     trials = findings.sweep.trials
+    # The overhead of a failed trial is unknown, or holds the wait for its failure.
+    done = trials[trials["status"] == "done"]
     return {
         "trials_run": int((trials["seconds"].fillna(0) > 0).sum()),
         "steps": int(trials["steps"].fillna(0).sum()),
         "seconds": float(trials["seconds"].fillna(0).sum()),
-        "max_overhead_seconds": float(trials["overhead_seconds"].max()),
+        "max_overhead_seconds": float(done["overhead_seconds"].max()),
         "max_peak_memory_gb": float(trials["peak_memory_gb"].max()),
         "steps_asked": findings.sweep.plan.steps_asked,
         "steps_to_run": findings.sweep.plan.steps_to_run,

@@ -113,3 +113,11 @@ def test_families_are_adjusted_apart(make_sweep: Callable[..., Path]) -> None:
     smallest = min(confirmatory, key=lambda e: e.p_value or 1.0)
     assert smallest.p_value is not None
     assert smallest.p_adjusted == pytest.approx(2 * smallest.p_value)
+
+
+def test_seeds_that_change_nothing_decide_nothing(make_sweep: Callable[..., Path]) -> None:
+    for found in all_effects(Sweep(make_sweep(seed_sd=0.0, noise_sd=0.0))):
+        assert (found.n, found.sd, found.low, found.p_value, found.p_adjusted) == (3, 0.0, None, None, None)
+        assert found.seeds_needed is None
+        assert found.verdict_kind == UNDECIDED
+        assert found.verdict == "undecided: seeds change nothing here: no interval"

@@ -24,9 +24,13 @@ def test_one_value_has_no_interval_and_none_is_refused() -> None:
         t_interval([])
 
 
-def test_equal_values_are_certain() -> None:
-    assert p_value([0.0, 0.0]) == 1.0
-    assert p_value([0.5, 0.5]) == 0.0
+@pytest.mark.parametrize("value", [0.0, 0.1, 19.197267683347068])
+def test_equal_values_are_no_replicates(value: float) -> None:
+    interval = t_interval([value] * 3)
+    assert (interval.mean, interval.low, interval.high, interval.n, interval.sd) == (value, None, None, 3, 0.0)
+    assert interval.is_identical
+    assert p_value([value] * 3) is None
+    assert not t_interval([value]).is_identical
 
 
 def test_adjustments_equal_statsmodels() -> None:

@@ -33,3 +33,12 @@ def test_too_few_trials_are_refused(make_sweep: Callable[..., Path]) -> None:
     status = {f"{schedule}-mouse_elevated-0": "failed" for schedule in ("single", "two_stage")}
     with pytest.raises(MflabError, match="more done trials than parameters"):
         omnibus_test(Sweep(make_sweep(seeds=(0,), status=status)))
+
+
+def test_an_arm_whose_seeds_give_the_same_number_is_refused(make_sweep: Callable[..., Path]) -> None:
+    folder = make_sweep()
+    table = pd.read_csv(folder / "trials.csv")
+    table.loc[(table["schedule"] == "single") & (table["style"] == "facelift"), "val/psnr_fg"] = 9.7
+    table.to_csv(folder / "trials.csv", index=False)
+    with pytest.raises(MflabError, match="all 3 seeds of single · facelift give the same val/psnr_fg"):
+        omnibus_test(Sweep(folder))

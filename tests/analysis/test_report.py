@@ -184,6 +184,37 @@ def test_infinite_responses_count_as_missing(make_sweep: Callable[..., Path], tm
     assert report["effects"][0]["pairs_used"] < report["effects"][0]["pairs_planned"]
 
 
+def test_seeds_that_change_nothing_show_no_interval(make_sweep: Callable[..., Path], tmp_path: Path) -> None:
+    report = write_report(make_sweep(seed_sd=0.0, noise_sd=0.0), tmp_path / "report")
+    assert set(report.failed_cards) == {"omnibus"}
+    text = parse(report.page).text
+    assert "(n = 3 identical)" in text
+    assert "± 0.00" not in text
+    assert "schedule: two_stage against single is undecided: seeds change nothing here: no interval" in text
+
+
+def test_other_responses_are_folded_on_the_page_only(make_sweep: Callable[..., Path], tmp_path: Path) -> None:
+    page = write_report(make_sweep(), tmp_path / "report").page.read_text()
+    assert page.count("<details>") == page.count("</details>") == 1
+    assert "<details><summary>2 contrasts on 1 other response</summary>" in page
+    markdown = (tmp_path / "report" / "report.md").read_text()
+    assert "<details" not in markdown
+    assert "| response | effect |" in markdown
+
+
+@pytest.mark.parametrize("recorded", [99.0, None])
+def test_overhead_of_failed_trials_is_ignored(
+    make_sweep: Callable[..., Path], tmp_path: Path, recorded: float | None
+) -> None:
+    folder = make_sweep(status={"two_stage-facelift-1": "failed"})
+    trials = pd.read_csv(folder / "trials.csv")
+    trials.loc[trials["status"] == "failed", "overhead_seconds"] = recorded
+    trials.to_csv(folder / "trials.csv", index=False)
+    page = write_report(folder, tmp_path / "report").page
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["cost"]["max_overhead_seconds"] == 0.12
+    assert "Largest overhead of a done trial 0.12 s" in parse(page).text
+
+
 def test_command_names_where_reports_went(
     make_sweep: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
