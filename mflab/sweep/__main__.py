@@ -60,10 +60,12 @@ def _run(
     config: RootCfg, overrides: Sequence[str], ledger: Ledger, console: Console, run_jobs: JobRunner | None
 ) -> int:
     plan = make_plan(config, overrides, ledger.read(), InputCache())
-    write_atomically(plan.folder / PLAN_FILE, lambda file: file.write(plan.record.to_json().encode()))
     driver = Driver(plan, ledger, SweepConsole(console, plan.record.response.name, plan.record.response.unit))
+    write_atomically(plan.folder / PLAN_FILE, lambda file: file.write(plan.record.to_json().encode()))
     print_plan(plan, len(driver.trials), console)
     if config.sweep.dry_run:
+        # The tables must list the trials of the plan that now stands beside them.
+        driver.export()
         console.print(
             f"Plan: {running_folder(plan) / PLAN_FILE}. Nothing was run: sweep.dry_run=true.", highlight=False
         )

@@ -4,17 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.results import MetricRow, Status
 from mflab.sweep.artifacts import BASELINES_FOLDER, responses, write_baseline_rows, write_ground_truth
-from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs, open_prompts
+from mflab.sweep.identity import TRAINING_VERSION
+from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs, open_prompts, validation_data
 from mflab.sweep.trial import TrialOutcome, peak_memory_gb, prepare_process
-from mflab.train import torch_generator
+from mflab.train import Diverged, torch_generator
 
 PRETRAINED = "pretrained"
+# Fields of a model config that say how it learns; its predictions do not depend on them.
+_TRAINING_ONLY = ("timestep_shift", "condition_dropout", "loss_weight")
+LABEL_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,9 @@ class BaselineKeys:
     """What the baselines of a trial depend on.
 
     Attributes:
-        dataset: hash of the validation set: scenes, background, how many.
-        pretrained: hash of dataset, sampler and initial model; empty where the model starts from nothing.
+        dataset: hash of the validation set: scenes, views, size, background, how many.
+        pretrained: hash of dataset, sampler, initial model, wording and code; empty where the model starts from
+            nothing.
     """
 
     dataset: str
@@ -33,25 +40,30 @@ class BaselineKeys:
 def baseline_keys(config: RootCfg, inputs: TrialInputs) -> BaselineKeys:
     """The keys of a trial's baselines; equal keys have equal baselines."""
     validation = plain(config.validation)
-    seen = [inputs.sources.val.fingerprint, config.data.background, config.data.size]
-    dataset = fingerprint([*seen, validation["num_scenes"], validation["num_images"], validation["lpips"]])
+    shown = validation_data(config.data, inputs.sources)
+    dataset = fingerprint([shown, validation["num_scenes"], validation["num_images"], validation["lpips"]])
     if config.model.weights == NO_WEIGHTS:
         return BaselineKeys(dataset, "")
     validation.pop("at")
     model = plain(replace(config.model, name="", weights=weights_fingerprint(config.model.weights)))
-    prompts = plain(replace(config.prompts, style=""))
-    style = config.train.base_style
-    return BaselineKeys(dataset, fingerprint([dataset, validation, model, prompts, style, config.train.threads]))
+    for name in _TRAINING_ONLY:
+        model.pop(name)
+    if inputs.base_prompts is not None:
+        wording = inputs.base_prompts.sha256
+    else:
+        wording = [plain(config.prompts), config.train.base_style]
+    code = [TRAINING_VERSION, torch.__version__, config.train.threads]
+    return BaselineKeys(dataset, fingerprint([dataset, validation, model, wording, code]))
 
 
 def dataset_labels(configs: Mapping[str, RootCfg], keys: Mapping[str, BaselineKeys]) -> dict[str, str]:
-    """A readable name per trial for its validation set: the data's name and size, with a hash where two share it."""
-    plain_names = {one: f"{config.data.name}-{config.data.size}" for one, config in configs.items()}
-    hashes: dict[str, set[str]] = {}
-    for one, name in plain_names.items():
-        hashes.setdefault(name, set()).add(keys[one].dataset)
+    """A readable name per trial for its validation set: the data's name and size, and a hash.
+
+    The hash is always there: files of a sweep folder outlive a plan, and a later plan may mean other data by a name.
+    """
     return {
-        one: name if len(hashes[name]) == 1 else f"{name}-{keys[one].dataset[:6]}" for one, name in plain_names.items()
+        one: f"{config.data.name}-{config.data.size}-{keys[one].dataset[:LABEL_DIGITS]}"
+        for one, config in configs.items()
     }
 
 
@@ -73,7 +85,7 @@ def run_pretrained(config: RootCfg, dataset: str, name: str, path: Path, cache: 
     """Writes what the initial weights do with the wording they know.
 
     Raises:
-        MflabError: no weights, or no embedding of that wording.
+        MflabError: no weights, no embedding of that wording, or weights whose predictions are no numbers.
     """
     if config.model.weights == NO_WEIGHTS:
         raise MflabError(
@@ -85,7 +97,14 @@ def run_pretrained(config: RootCfg, dataset: str, name: str, path: Path, cache: 
     prompts = open_prompts(config, config.train.base_style, source, cache).tensor.float()
     num_views = len(source.view_names)
     model = make_model(config.model, config.data.size, num_views, torch_generator(config.seed, "init"))
-    return _written(path, dataset, {name: inputs.validator.validate(model, prompts, 0).rows})
+    try:
+        rows = inputs.validator.validate(model, prompts, 0).rows
+    except Diverged:
+        raise MflabError(
+            f"Initial weights must give finite predictions, but model.weights={config.model.weights} gave NaN; set "
+            "model.weights to other weights."
+        ) from None
+    return _written(path, dataset, {name: rows})
 
 
 def _written(path: Path, dataset: str, rows: dict[str, list[MetricRow]]) -> TrialOutcome:

@@ -169,14 +169,13 @@ class Driver:
         if outcome is None:
             error = f"{WORKER_DIED} ({self.deaths[job.job_id]})" if job.job_id in self.deaths else WORKER_DIED
             outcome = TrialOutcome(Status.failed, steps=read_progress(job.folder).step, error=error)
-        overhead = wall - outcome.run_train_seconds - outcome.run_validate_seconds
         if job.kind is not JobKind.trial:
             self._baseline_ended(job, outcome, wall)
             return
         self.running.pop(job.job_id)
         self.counts[outcome.status.value] += 1
         self.steps_ended += outcome.steps
-        self._append(outcome.status.value, **self._ending(job, outcome, wall, overhead))
+        self._append(outcome.status.value, **self._ending(job, outcome, wall))
         name = self.plan.record.response.name
         value = outcome.responses[name] if outcome.status is Status.done else None
         if value is not None and self._is_better(value):
@@ -186,7 +185,10 @@ class Driver:
         if self.throttle.is_due():
             self.export()
 
-    def _ending(self, job: Job, outcome: TrialOutcome, wall: float, overhead: float) -> dict[str, Any]:
+    def _ending(self, job: Job, outcome: TrialOutcome, wall: float) -> dict[str, Any]:
+        # What a failed trial spent on training is lost with it, so what it spent on the rest is unknown.
+        is_failed = outcome.status is Status.failed
+        overhead = None if is_failed else wall - outcome.run_train_seconds - outcome.run_validate_seconds
         fields = asdict(outcome)
         for name in ("status", "run_train_seconds", "run_validate_seconds"):
             fields.pop(name)

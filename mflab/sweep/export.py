@@ -44,7 +44,7 @@ def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baseli
     Args:
         folder: sweep folder.
         plan: which trials count; rows of trials of earlier plans stay in the ledger alone.
-        ledger: all rows.
+        ledger: all rows; files of a trial that were removed are left out until the trial is made again.
         baselines: baseline files of this plan; those not yet written are left out.
     """
     endings = latest(ledger)
@@ -52,7 +52,8 @@ def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baseli
     recorded = (Status.done.value, Status.diverged.value)
     owners = [t.trial_id for t in plan.trials if t.trial_id in endings and endings[t.trial_id]["event"] in recorded]
     for name in (METRICS_FILE, TRAINING_FILE):
-        _merge([trial_folder(folder, owner) / name for owner in owners], folder / name)
+        paths = [trial_folder(folder, owner) / name for owner in owners]
+        _write([_read(path) for path in paths if path.is_file()], folder / name)
     tables = [_renamed(file) for file in baselines if file.path.is_file()]
     _write(tables, folder / BASELINES_FILE)
 
@@ -79,12 +80,8 @@ def write_trials(folder: Path, plan: Plan, endings: Mapping[str, Mapping[str, An
 
 
 def _costs(row: Mapping[str, Any]) -> list[object]:
-    names = ("steps", "seconds", "overhead_seconds", "peak_memory_gb", "error")
-    return [row[name] if name == "error" else round(row[name], 4) for name in names]
-
-
-def _merge(paths: Sequence[Path], target: Path) -> None:
-    _write([_read(path) for path in paths], target)
+    costs = [row[name] for name in ("steps", "seconds", "overhead_seconds", "peak_memory_gb")]
+    return [*("" if cost is None else round(cost, 4) for cost in costs), row["error"]]
 
 
 def _renamed(file: BaselineFile) -> pa.Table:

@@ -14,6 +14,7 @@ from mflab.data.scenes import SceneSource
 from mflab.data.sources import DataCfg, Sources, open_sources
 from mflab.errors import MflabError
 from mflab.metrics import Absent, LpipsMetric, find_lpips
+from mflab.model.weights import NO_WEIGHTS
 from mflab.prompts import EncoderKind, PromptEmbeddings, check_width, make_embeddings, make_encoder
 from mflab.train import Validator, reference_mode, validation_steps
 from mflab.train.optim import check_optim
@@ -21,6 +22,9 @@ from mflab.train.optim import check_optim
 NO_LPIPS = "none"
 # Different datasets, validation sets and prompts that a process keeps; a sweep over more of them opens some twice.
 KEPT = 16
+# Fields of a data config that cannot change what the validation shows: names, memory, places of files whose content
+# the fingerprint holds, and what only concerns training.
+_NOT_SHOWN = ("name", "cache_mb", "root", "train_list", "val_list", "num_train", "allow_overlap")
 
 
 class InputCache:
@@ -48,6 +52,8 @@ class TrialInputs:
         sources: scenes to train and to validate on.
         base_source: scenes of the base task, None where no stage draws from them.
         prompts: embeddings of every style that the trial names.
+        base_prompts: embeddings of the wording that the initial weights know; None without initial weights, and where
+            there are none of that wording: then the baseline that needs them says why.
         curriculum: None for a trial without steps.
         validation_steps: steps after which to validate.
         validator: the validation set.
@@ -57,6 +63,7 @@ class TrialInputs:
     sources: Sources
     base_source: SceneSource | None
     prompts: dict[str, PromptEmbeddings]
+    base_prompts: PromptEmbeddings | None
     curriculum: Curriculum | None
     validation_steps: tuple[int, ...]
     validator: Validator
@@ -91,7 +98,7 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
         styles += [*curriculum.prompt_styles, *([train.base_style] if has_base else [])]
     validator = cache.get(
         "validator",
-        [sources.val.fingerprint, config.validation, config.data.background],
+        [validation_data(config.data, sources), config.validation],
         lambda: Validator(
             sources.val, config.validation, config.data.background, _lpips(config.validation.lpips, cache)
         ),
@@ -100,11 +107,18 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
         sources=sources,
         base_source=base_source,
         prompts={style: open_prompts(config, style, sources.val, cache) for style in dict.fromkeys(styles)},
+        base_prompts=_base_prompts(config, sources.val, cache),
         curriculum=curriculum,
         validation_steps=validation_steps(config.validation.at, train.steps),
         validator=validator,
         loader=Loader(sources.train, base_source, train.batch_size, config.seed, config.data.background),
     )
+
+
+def validation_data(cfg: DataCfg, sources: Sources) -> dict[str, Any]:
+    """What the validation shows, as JSON values: content of the scenes, and how they are read from their files."""
+    shown = {name: value for name, value in plain(cfg).items() if name not in _NOT_SHOWN}
+    return {**shown, "content": sources.val.fingerprint}
 
 
 def check_stages(inputs: TrialInputs) -> None:
@@ -137,6 +151,16 @@ def open_prompts(config: RootCfg, style: str, source: SceneSource, cache: InputC
     embeddings = cache.get("prompts", [cfg, style, views], make)
     check_width(embeddings, config.model.unet.cross_attention_dim)
     return embeddings
+
+
+def _base_prompts(config: RootCfg, source: SceneSource, cache: InputCache) -> PromptEmbeddings | None:
+    if config.model.weights == NO_WEIGHTS:
+        return None
+    try:
+        return open_prompts(config, config.train.base_style, source, cache)
+    except MflabError:
+        # The trials need no embedding of that wording. The pretrained baseline does, and fails with this message.
+        return None
 
 
 def find_metric(net: str) -> LpipsMetric | Absent | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mflab.errors import MflabError
-from mflab.results import IMAGES_FOLDER, METRICS_FILE, Status
+from mflab.results import IMAGES_FOLDER, METRICS_FILE, TRAINING_FILE, Status
 from mflab.sweep.artifacts import GROUND_TRUTH_FOLDER, trial_folder
 from mflab.sweep.baselines import PRETRAINED, baseline_path
 from mflab.sweep.export import BaselineFile
@@ -40,11 +40,12 @@ def pending_trials(plan: SweepPlan, endings: Mapping[str, Ending], stop_file: Pa
 def _is_over(folder: Path, trial_id: str, endings: Mapping[str, Ending], retry_diverged: bool) -> bool:
     if trial_id not in endings:
         return False
-    status = endings[trial_id]["event"]
-    if status == Status.done.value:
+    own = trial_folder(folder, trial_id)
+    if not all((own / name).is_file() for name in (METRICS_FILE, TRAINING_FILE)):
         # Rows that were removed are made again.
-        return (trial_folder(folder, trial_id) / METRICS_FILE).is_file()
-    return status == Status.diverged.value and not retry_diverged
+        return False
+    status = endings[trial_id]["event"]
+    return status == Status.done.value or (status == Status.diverged.value and not retry_diverged)
 
 
 def baseline_files(plan: SweepPlan) -> dict[str, tuple[BaselineFile, str]]:

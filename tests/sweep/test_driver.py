@@ -1,6 +1,8 @@
 """What a start of a sweep does, without Ray: runs what is missing, records what happened, exports tables."""
 
 import os
+import re
+import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ from mflab.results import (
     read_baselines,
     read_ledger,
     read_metrics,
+    read_plan,
     read_training,
     read_trials,
 )
@@ -38,8 +41,10 @@ def test_finished_sweep_has_all_tables_and_runs_nothing_again(tiny: list[str], f
     assert set(metrics.trial_id) == set(read_training(folder).trial_id) == set(trials.trial_id)
     baselines = read_baselines(folder)
     assert set(baselines.baseline) == {"white", "copy_input"}
-    assert set(baselines.dataset) == {"mice-16"}
-    assert len(list((folder / "images" / "ground_truth" / "mice-16").glob("*.png"))) == 1
+    (dataset,) = {trial.dataset for trial in read_plan(folder).trials}
+    assert set(baselines.dataset) == {dataset}
+    assert re.fullmatch(r"mice-16-[0-9a-f]{8}", dataset)
+    assert len(list((folder / "images" / "ground_truth" / dataset).glob("*.png"))) == 1
     before = (folder / "trials.csv").read_text()
     assert sweep([*tiny, "sweep.seeds=[0,1]"], refuse) == 0
     assert (folder / "trials.csv").read_text() == before
@@ -57,7 +62,7 @@ def test_added_seed_runs_only_its_own_trials(tiny: list[str], sweep, events):
 def test_trials_of_an_earlier_plan_leave_the_tables_but_not_the_ledger(tiny: list[str], folder: Path, sweep, events):
     assert sweep(tiny) == 0
     old = {trial for _, trial in events()}
-    assert sweep([*tiny, "optim.lr=1e-3"]) == 0
+    assert sweep([*tiny, "optim.lr=3e-3"]) == 0
     assert old.isdisjoint(read_trials(folder).trial_id)
     assert old.isdisjoint(read_metrics(folder).trial_id)
     assert old < {trial for _, trial in events()}
@@ -75,6 +80,7 @@ def test_failed_trial_is_reported_and_its_repeat_command_mends_it(tiny: list[str
     trials = read_trials(folder).set_index("trial_id")
     assert trials.loc[bad, "status"] == "failed"
     assert "Error" in str(trials.loc[bad, "error"])
+    assert list(trials.index[trials["overhead_seconds"].isna()]) == [bad]
     row = next(row for row in read_ledger(folder) if row["event"] == "failed")
     assert "Traceback" in Path(row["traceback"]).read_text()
     (folder / "images" / bad).unlink()
@@ -90,6 +96,35 @@ def test_diverged_trial_gives_exit_status_1_no_number_and_no_second_run(tiny: li
     assert pd.isna(trials.loc["huge", "val/psnr_fg"])
     assert trials.loc["low", "status"] == "done"
     assert sweep([*tiny[:-1], lr], refuse) == 1
+
+
+def test_trials_whose_files_were_removed_are_made_again(tiny: list[str], folder: Path, sweep):
+    assert sweep(tiny) == 0
+    metrics = read_metrics(folder)
+    first, second = read_trials(folder).trial_id
+    shutil.rmtree(folder / "trials" / first)
+    (folder / "trials" / second / "training.parquet").unlink()
+    # A start that ends before any trial does still exports.
+    assert sweep(tiny, lambda *_: None) == 0
+    assert set(read_metrics(folder).trial_id) == {second}
+    assert sweep(tiny) == 0
+    pd.testing.assert_frame_equal(read_metrics(folder), metrics)
+    assert set(read_training(folder).trial_id) == {first, second}
+
+
+def test_dry_run_of_another_plan_leaves_plan_and_tables_of_the_same_trials(tiny: list[str], folder: Path, sweep):
+    assert sweep(tiny) == 0
+    assert sweep([*tiny, "sweep.seeds=[0,1]", "sweep.dry_run=true"], refuse) == 0
+    trials = read_trials(folder)
+    assert list(trials.trial_id) == [trial.trial_id for trial in read_plan(folder).trials]
+    assert sorted(trials.status) == ["done", "done", "planned", "planned"]
+
+
+def test_refused_start_leaves_the_plan_alone(tiny: list[str], folder: Path, sweep):
+    assert sweep(tiny) == 0
+    before = (folder / "plan.json").read_text()
+    assert sweep([*tiny, "optim.lr=3e-3", "sweep.only=0123"], refuse) == 2
+    assert (folder / "plan.json").read_text() == before
 
 
 def test_interruption_is_recorded_and_the_same_command_goes_on(tiny: list[str], folder: Path, sweep, events, capsys):

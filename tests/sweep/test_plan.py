@@ -32,7 +32,7 @@ def test_ids_do_not_depend_on_paths_workers_order_or_names(tiny: list[str], tmp_
 
 
 @pytest.mark.parametrize(
-    "change", ["optim.lr=1e-3", "train.threads=2", "data.seed=1", "model.unet.layers_per_block=2", "validation.seed=1"]
+    "change", ["optim.lr=3e-3", "train.threads=2", "data.seed=1", "model.unet.layers_per_block=2", "validation.seed=1"]
 )
 def test_ids_depend_on_what_changes_numbers(tiny: list[str], change: str):
     assert set(ids(tiny)).isdisjoint(ids([*tiny, change]))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from mflab.config import RootCfg, compose
 from mflab.errors import MflabError
@@ -79,6 +80,19 @@ def test_not_a_number_ends_as_diverged_with_partial_rows(config: RootCfg, tmp_pa
     assert outcome.responses == {}
     assert "lower optim.lr" in outcome.error
     assert set(metric_rows(tmp_path).step) == {0}
+
+
+def test_huge_finite_weights_with_predictions_that_are_no_numbers_end_as_diverged(config: RootCfg, tmp_path: Path):
+    outcome = run(config, tmp_path / "first")
+    path = tmp_path / "first" / "weights" / "trial.safetensors"
+    save_file({name: torch.full_like(value, 1e38) for name, value in load_file(path).items()}, path)
+    model = dataclasses.replace(config.model, weights=str(path))
+    train = dataclasses.replace(config.train, steps=0)
+    assert outcome.status is Status.done
+    outcome = run(dataclasses.replace(config, model=model, train=train), tmp_path / "huge")
+    assert outcome.status is Status.diverged
+    assert "a prediction was nan at step 0" in outcome.error
+    assert metric_rows(tmp_path / "huge").empty
 
 
 def test_finished_trial_leaves_rows_images_and_weights_and_no_checkpoint(config: RootCfg, tmp_path: Path):
