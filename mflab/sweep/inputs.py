@@ -81,6 +81,11 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
     sources = _sources(config.data, folder, cache)
     has_base = any(stage.base_fraction > 0 for stage in config.curriculum.stages)
     base_source = _sources(config.base_data, folder, cache).train if has_base else None
+    if base_source is not None and base_source.view_names != sources.train.view_names:
+        raise MflabError(
+            f"Base scenes must have the views that the prompts name, {', '.join(sources.train.view_names)}, but got "
+            f"{', '.join(base_source.view_names)}; set base_data.rig."
+        )
     train = config.train
     if train.steps < 0:
         raise MflabError(f"steps must be at least 0, but got steps={train.steps}; set train.steps.")

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from mflab.design import Audit, Cell, Factor, Run, audit_design, make_design, pa
 from mflab.errors import MflabError
 from mflab.metrics import METRICS, Absent, LpipsMetric
 from mflab.model import make_model
+from mflab.prompts import PromptEmbeddings
 from mflab.results import (
     DesignRecord,
     FactorRecord,
@@ -107,6 +108,7 @@ def make_plan(
     check_audit(audit, sweep.allow_confounded)
     order = run_order(runs, np.random.default_rng(sweep.order_seed))
     cells = {key: _compose_cell(factors, cell, overrides, cache) for key, cell in _distinct(runs).items()}
+    check_styles(one.inputs.prompts for one in cells.values())
     composed = [cells[_key(run.cell)] for run in runs]
     configs = [_with_seed(one.config, run.seed) for one, run in zip(composed, runs, strict=True)]
     ids = [trial_id(one, made.inputs) for one, made in zip(configs, composed, strict=True)]
@@ -151,6 +153,23 @@ def make_plan(
         },
     )
     return SweepPlan(record, config, by_id, keys, tuple(overrides), sweep_folder(config), workers)
+
+
+def check_styles(prompts: Iterable[Mapping[str, PromptEmbeddings]]) -> None:
+    """Refuses two prompt styles with one embedding: whatever compares them compares a treatment with itself.
+
+    Raises:
+        MflabError: names both styles.
+    """
+    owners: dict[bytes, str] = {}
+    for embeddings in prompts:
+        for style, one in embeddings.items():
+            owner = owners.setdefault(one.tensor.numpy().tobytes(), style)
+            if owner != style:
+                raise MflabError(
+                    f"Two prompt styles must have two embeddings, but {owner} and {style} have the same numbers; give "
+                    "prompts.path a file per style, with {style} in its name."
+                )
 
 
 def check_audit(audit: Audit, allow_confounded: bool) -> None:

@@ -1,10 +1,11 @@
 """Plans: ids name treatments, seeds are blocks, and what cannot be answered or is hidden is refused."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from mflab.config import compose, treatment
 from mflab.design import audit_design, parse_factors, replicate
@@ -146,3 +147,20 @@ def test_dry_run_writes_the_plan_and_runs_nothing(tiny: list[str], folder: Path,
     assert json.loads((folder / "plan.json").read_text())["steps_asked"] == record.steps_to_run == 12
     assert events() == []
     assert "2 cells x 1 seeds" in capsys.readouterr().out
+
+
+def test_two_styles_from_one_file_are_refused(
+    tiny: list[str], tmp_path: Path, sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clr_embeds.pt"
+    torch.save(torch.randn(6, 4, 16, generator=torch.Generator().manual_seed(0)), path)
+    assert sweep([*tiny, "prompts=file", f"prompts.path={path}"]) == 2
+    assert "facelift and mouse_elevated have the same numbers" in capsys.readouterr().err
+
+
+def test_base_scenes_of_other_views_are_refused(
+    tiny: list[str], sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = ["base_data.rig=mouse_rig6", "base_data.size=16", "curriculum.stages.0.base_fraction=0.5"]
+    assert sweep([*tiny, *overrides]) == 2
+    assert "set base_data.rig" in capsys.readouterr().err
