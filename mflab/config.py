@@ -25,7 +25,7 @@ from mflab.errors import MflabError
 from mflab.model import ModelCfg
 from mflab.prompts import PromptsCfg
 from mflab.results import Direction
-from mflab.train import OptimCfg, ValidationCfg
+from mflab.train import Device, OptimCfg, ValidationCfg
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
@@ -39,10 +39,25 @@ class PathsCfg:
     Attributes:
         outputs: sweeps.
         data: procedural datasets, written once.
+        store: training states and evaluations of all sweeps, a folder or a URL (s3://…); empty is `store` in `outputs`.
     """
 
     outputs: str = "outputs"
     data: str = "data"
+    store: str = ""
+
+
+@dataclass
+class StoreCfg:
+    """Limits of the store; none of them changes a result.
+
+    Attributes:
+        budget_gb: most it may hold, 10^9 bytes; states that no trial needs any more go first. 0 is no limit.
+        min_free_gb: what stays free on its disk; a sweep stops clearly before it takes more.
+    """
+
+    budget_gb: float = 0.0
+    min_free_gb: float = 1.0
 
 
 @dataclass
@@ -56,7 +71,8 @@ class TrainCfg:
         reference: fixed, random or rotated input view; stages say `target` for it.
         base_style: wording that the base weights know; scenes of the base data keep it.
         threads: torch threads; part of the numbers, since another count sums in another order.
-        checkpoint_every: steps between checkpoints; 0 only checkpoints at validations.
+        device: where it trains. On cpu equal seeds give equal bits; on cuda they do not, and records say `statistical`.
+        checkpoint_every: steps between the states that an interrupted stage goes on from; 0 saves at validations.
         keep_weights: keep the averaged weights of finished trials.
     """
 
@@ -66,6 +82,7 @@ class TrainCfg:
     reference: str = "fixed"
     base_style: str = "facelift"
     threads: int = 1
+    device: Device = Device.cpu
     checkpoint_every: int = 100
     keep_weights: bool = True
 
@@ -127,11 +144,12 @@ class RootCfg:
     validation: ValidationCfg = field(default_factory=ValidationCfg)
     sweep: SweepCfg = field(default_factory=SweepCfg)
     paths: PathsCfg = field(default_factory=PathsCfg)
+    store: StoreCfg = field(default_factory=StoreCfg)
     seed: int = 0
 
 
 # Fields that cannot change the result of a trial.
-_NOT_TREATMENT = ("sweep", "paths")
+_NOT_TREATMENT = ("sweep", "paths", "store")
 
 
 def register() -> None:
@@ -250,3 +268,35 @@ def treatment(config: RootCfg) -> dict[str, Any]:
 def fingerprint(values: Any) -> str:
     """SHA-256 of JSON values, independent of key order."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def has_interpolations(overrides: Sequence[str]) -> bool:
+    """Whether a value of the composed configuration is computed from others (`${...}`), so that its parts depend on
+    one another.
+
+    Args:
+        overrides: command-line overrides that compose.
+    """
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = hydra_compose("config", list(overrides))
+    return "${" in str(OmegaConf.to_container(composed, resolve=False))
+
+
+def convert_scalar(kind: Any, value: Any) -> Any:
+    """A scalar as a config field annotated with `kind` holds it.
+
+    Raises:
+        MflabError: a field of this type cannot hold the value.
+
+    Example:
+        >>> convert_scalar(float, 1), convert_scalar(Direction, "lower"), convert_scalar(int | None, None)
+        (1.0, <Direction.lower: 'lower'>, None)
+    """
+    try:
+        holder = DictConfig({}, element_type=kind)
+        holder["value"] = value
+        return holder["value"]
+    except OmegaConfBaseException as error:
+        raise MflabError(_explain(error)) from error

@@ -43,6 +43,8 @@ class StageCfg:
         transition: `linear` blends the embeddings from the previous stage's prompt to this one's over the whole stage.
         augmentation: Augmentation, or `target`.
         lr_multiplier: Factor on the scheduled learning rate, above 0.
+        lr_multiplier_end: Factor that a straight line reaches after the stage's last step, at least 0; none keeps
+            `lr_multiplier` throughout.
         trainable: The part of the UNet that learns.
         reference: Mode of the reference view (fixed, random, rotated), or `target`.
         base_fraction: Share of scenes drawn from the base data instead of the target data, in [0, 1].
@@ -53,6 +55,7 @@ class StageCfg:
     transition: Transition = Transition.switch
     augmentation: str = TARGET
     lr_multiplier: float = 1.0
+    lr_multiplier_end: float | None = None
     trainable: Trainable = Trainable.all
     reference: str = TARGET
     base_fraction: float = 0.0
@@ -77,6 +80,7 @@ class Stage:
     transition: Transition
     augmentation: str
     lr_multiplier: float
+    lr_multiplier_end: float | None
     trainable: Trainable
     reference: str
     base_fraction: float
@@ -85,6 +89,18 @@ class Stage:
     def num_steps(self) -> int:
         """Number of steps of the stage, at least 1."""
         return self.end - self.start
+
+    def lr_multiplier_at(self, step: int) -> float:
+        """Factor on the scheduled learning rate at a step of the stage.
+
+        >>> stage = Stage(4, 8, "p", Transition.switch, "none", 1.0, 0.0, Trainable.all, "fixed", 0.0)
+        >>> [stage.lr_multiplier_at(step) for step in range(4, 8)]
+        [1.0, 0.75, 0.5, 0.25]
+        """
+        if self.lr_multiplier_end is None:
+            return self.lr_multiplier
+        share = (step - self.start) / self.num_steps
+        return self.lr_multiplier + share * (self.lr_multiplier_end - self.lr_multiplier)
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,7 @@ class Curriculum:
                 transition=stage.transition,
                 augmentation=target_augmentation if stage.augmentation == TARGET else stage.augmentation,
                 lr_multiplier=stage.lr_multiplier,
+                lr_multiplier_end=stage.lr_multiplier_end,
                 trainable=stage.trainable,
                 reference=target_reference if stage.reference == TARGET else stage.reference,
                 base_fraction=stage.base_fraction,
@@ -183,6 +200,8 @@ def check_curriculum(cfg: CurriculumCfg) -> None:
         previous = stage.until
         if not (math.isfinite(stage.lr_multiplier) and stage.lr_multiplier > 0):
             raise MflabError(f"{where}: lr_multiplier must be above 0, but got {stage.lr_multiplier:g}.")
+        if stage.lr_multiplier_end is not None and not 0 <= stage.lr_multiplier_end < math.inf:
+            raise MflabError(f"{where}: lr_multiplier_end must be at least 0, but got {stage.lr_multiplier_end:g}.")
         if not 0 <= stage.base_fraction <= 1:
             raise MflabError(f"{where}: base_fraction must lie in [0, 1], but got {stage.base_fraction:g}.")
         for key in ("prompt", "augmentation", "reference"):

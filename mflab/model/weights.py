@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -38,7 +39,17 @@ def weights_path(weights: str) -> Path | None:
 def weights_fingerprint(weights: str) -> str:
     """SHA-256 of the weights' bytes, or `none`."""
     path = weights_path(weights)
-    return NO_WEIGHTS if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    if path is None:
+        return NO_WEIGHTS
+    status = path.stat()
+    return _file_sha256(path.resolve(), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)
+def _file_sha256(path: Path, mtime_ns: int, size: int) -> str:
+    """Digest of a file, read again once time or size say that it is another."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_weights(module: nn.Module, weights: str) -> None:

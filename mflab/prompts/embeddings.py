@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -77,6 +78,12 @@ class PromptEmbeddings:
         values = self.tensor.detach().cpu().contiguous().numpy()
         digest.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def values_sha256(self) -> str:
+        """Hex digest of shape and values in single precision: what a network is shown, whatever it is called."""
+        values = self.tensor.detach().cpu().float().contiguous().numpy()
+        return hashlib.sha256(repr(values.shape).encode() + values.astype("<f4").tobytes()).hexdigest()
 
 
 def check_tensor(tensor: Tensor, source: str) -> None:

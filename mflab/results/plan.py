@@ -1,16 +1,14 @@
 """The plan of a sweep (`plan.json`) as typed records, with a strict JSON round trip."""
 
-import dataclasses
 import json
 from dataclasses import dataclass
-from enum import Enum
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from mflab.errors import MflabError
+from mflab.results.codec import decode, encode
 from mflab.results.formats import Direction
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -86,13 +84,24 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A stage of the whole plan; `done` says that it needed no work when the plan was written."""
+    """Steps [start, end) that some trials of the plan share: a node of the stage forest.
 
-    trial_id: str
-    index: int
+    Attributes:
+        key: name of the state that it ends with, as in the store.
+        parent: key of the stage before it; empty where it starts from the initial weights.
+        start: first step.
+        end: exclusive end.
+        prompts: prompt styles along it, in order.
+        trials: ids of the trials that pass it.
+        done: whether it needed no work when the plan was written.
+    """
+
+    key: str
+    parent: str
     start: int
     end: int
-    prompt: str
+    prompts: tuple[str, ...]
+    trials: tuple[str, ...]
     done: bool
 
 
@@ -100,11 +109,33 @@ class StageRecord:
 class Plan:
     """What a sweep asks and runs.
 
+    Attributes:
+        sweep: its name.
+        question: what it asks.
+        created: UTC time in ISO format.
+        response: what is compared.
+        factors: what is varied.
+        design: how.
+        audit: what can be told apart.
+        allow_confounded: whether it runs all the same.
+        trials: every run; a search adds to them as it goes.
+        stages: the stage forest of the trials, parents first.
+        steps_asked: of all trials, each by itself.
+        steps_distinct: of the stage forest: what all trials need together.
+        steps_to_run: thereof not in the store when the plan was written.
+        estimated_seconds: wall time of what is left; None where nothing was measured yet.
+        disk_bytes: of the states that will be kept.
+        exactness: `bitwise`, or `statistical` where a repeated run gives other bits (on a GPU).
+        search: settings of a search; None for a design.
+        race: looks and error rate of a race; None without one.
+        provenance: where it comes from.
+
     Example:
         >>> plan = Plan(sweep="s", question="Does it matter?", created="2026-01-01T00:00:00+00:00",
         ...     response=ResponseRecord("val/psnr_fg", Direction.higher, "dB", 0.5), factors=(),
         ...     design=DesignRecord("full_factorial", (0,)), audit={}, allow_confounded=False, trials=(), stages=(),
-        ...     steps_asked=0, steps_to_run=0, estimated_seconds=None, provenance={})
+        ...     steps_asked=0, steps_distinct=0, steps_to_run=0, estimated_seconds=None, disk_bytes=0,
+        ...     exactness="bitwise", search=None, race=None, provenance={})
         >>> Plan.from_json(plan.to_json()) == plan
         True
     """
@@ -120,14 +151,19 @@ class Plan:
     trials: tuple[TrialRecord, ...]
     stages: tuple[StageRecord, ...]
     steps_asked: int
+    steps_distinct: int
     steps_to_run: int
     estimated_seconds: float | None
+    disk_bytes: int
+    exactness: str
+    search: dict[str, Any] | None
+    race: dict[str, Any] | None
     provenance: dict[str, Any]
     format: int = PLAN_FORMAT
 
     def to_json(self) -> str:
         """The plan as JSON text: keys in field order, two spaces of indent, newline at the end."""
-        return json.dumps(dataclasses.asdict(self), indent=2, default=_encode, allow_nan=False) + "\n"
+        return encode(self)
 
     @classmethod
     def from_json(cls, text: str, source: str = "plan.json") -> "Plan":
@@ -149,49 +185,4 @@ class Plan:
             raise MflabError(
                 f"{source} must have format {PLAN_FORMAT}, but got format={found!r}; run the sweep with this version."
             )
-        return _decode(cls, value, source)
-
-
-def _encode(value: object) -> str:
-    if isinstance(value, Enum):
-        return value.name
-    raise TypeError(f"a plan holds plain values only, but got {value!r} of type {type(value).__name__}")
-
-
-def _decode(kind: Any, value: Any, path: str) -> Any:
-    """`value` (parsed JSON) as an instance of the annotated type `kind`, recursively."""
-    origin, args = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return value
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _decode_record(kind, value, path)
-    if origin in (Union, UnionType):
-        if value is None and type(None) in args:
-            return None
-        return _decode(next(arg for arg in args if arg is not type(None)), value, path)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_decode(args[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {key: _decode(args[1], item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(kind, type) and issubclass(kind, Enum) and value in kind.__members__:
-        return kind[value]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(kind, type) and type(value) is kind:
-        return value
-    name = kind.__name__ if isinstance(kind, type) and origin is None else str(kind)
-    raise MflabError(f"{path} must be {name}, but got {value!r}; start the sweep again to rewrite the plan.")
-
-
-def _decode_record(kind: type, value: Any, path: str) -> Any:
-    if not isinstance(value, dict):
-        raise MflabError(f"{path} must be an object, but got {value!r}; start the sweep again to rewrite the plan.")
-    hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    for problem, keys in (
-        ("misses", [n for n in names if n not in value]),
-        ("has unknown", [k for k in value if k not in names]),
-    ):
-        if keys:
-            raise MflabError(f"{path} {problem} field {', '.join(keys)}; a {kind.__name__} has {', '.join(names)}.")
-    return kind(**{name: _decode(hints[name], value[name], f"{path}.{name}") for name in names})
+        return decode(cls, value, source)

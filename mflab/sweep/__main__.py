@@ -8,16 +8,16 @@ from rich.console import Console
 from mflab.config import RootCfg, compose, sweep_questions
 from mflab.errors import MflabError
 from mflab.results import PLAN_FILE
-from mflab.sweep.driver import Driver, exit_status, failures, running_folder
+from mflab.sweep.driver import Driver, exit_status, failures
 from mflab.sweep.hooks import Hooks, JobRunner
 from mflab.sweep.inputs import InputCache
-from mflab.sweep.jobs import Job
 from mflab.sweep.ledger import Ledger, sweep_lock
 from mflab.sweep.overrides import COMMAND, repeat_command
-from mflab.sweep.plan import SweepPlan, make_plan, sweep_folder
+from mflab.sweep.plan import make_plan
+from mflab.sweep.planned import SweepPlan, running_folder, sweep_folder
 from mflab.sweep.summary import print_plan
 from mflab.tracking.console import SweepConsole
-from mflab.train.checkpoint import write_atomically
+from mflab.train.atomic import write_atomically
 
 USAGE = f"""Runs a sweep: {COMMAND} [+sweep=NAME] [key=value ...]
 
@@ -75,21 +75,23 @@ def _run(
     return exit_status(plan, driver)
 
 
-def _run_on_ray(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
+def _run_on_ray(workers: int, threads: int, hooks: Hooks) -> None:
     # Seconds that a dry run, a finished sweep and a mistake need not pay.
     from mflab.sweep.runner import run_jobs
 
-    run_jobs(jobs, workers, threads, hooks)
+    run_jobs(workers, threads, hooks)
 
 
 def _print_end(plan: SweepPlan, driver: Driver, console: Console) -> None:
     folder = running_folder(plan)
     for row in failures(plan, driver):
-        console.print(f"{row['event']}: {row['error']}\n  repeat: {row['repeat']}", style="red", highlight=False)
+        console.print(
+            f"{row['event']}: {row['error']}\n  repeat: {row['repeat']}", style="red", markup=False, highlight=False
+        )
     for text in driver.failed_baselines:
-        console.print(f"baseline failed: {text}", style="red", highlight=False)
+        console.print(f"baseline failed: {text}", style="red", markup=False, highlight=False)
     if driver.is_stopping:
-        console.print(f"Interrupted. To go on: {repeat_command(plan.overrides)}", highlight=False)
+        console.print(f"Interrupted. To go on: {repeat_command(plan.overrides)}", markup=False, highlight=False)
     console.print(f"Results: {folder}", highlight=False)
     console.print(f"Report:  python analysis/make_report.py {folder}", highlight=False)
 

@@ -4,7 +4,6 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +23,12 @@ from mflab.results import (
     MetricRow,
     response_column,
 )
-from mflab.train.checkpoint import write_atomically
+from mflab.train.atomic import write_atomically
 
 TRIALS_FOLDER = "trials"
 WEIGHTS_FOLDER = "weights"
 BASELINES_FOLDER = "baselines"
 GROUND_TRUTH_FOLDER = "ground_truth"
-CHECKPOINT_FILE = "checkpoint.pt"
 PROGRESS_FILE = "progress.json"
 TRACEBACK_FILE = "traceback.txt"
 
@@ -38,7 +36,7 @@ TrainingRow = tuple[int, float, float, float, int, float]
 
 
 def trial_folder(sweep: Path, trial_id: str) -> Path:
-    """Folder of a trial's own rows, checkpoint and progress."""
+    """Folder of a trial's own rows and progress."""
     return sweep / TRIALS_FOLDER / trial_id
 
 
@@ -88,31 +86,43 @@ def _write_table(path: Path, rows: Sequence[tuple[object, ...]], columns: Sequen
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
-def write_trial_images(
-    sweep: Path, trial_id: str, scenes: Sequence[str], images: Float[Tensor, "scene view 3 height width"]
-) -> None:
-    """Writes the predicted views of each scene side by side."""
-    _write_strips(sweep / IMAGES_FOLDER / trial_id, scenes, images)
+def write_trial_images(sweep: Path, trial_id: str, pictures: Mapping[str, bytes]) -> None:
+    """Writes the predicted views of each scene, PNG files by name."""
+    _write_files(sweep / IMAGES_FOLDER / trial_id, pictures)
 
 
 def write_ground_truth(
     sweep: Path, dataset: str, scenes: Sequence[str], images: Float[Tensor, "scene view 3 height width"]
 ) -> None:
     """Writes the true views of each scene side by side; slot 0 is the input view."""
-    _write_strips(sweep / IMAGES_FOLDER / GROUND_TRUTH_FOLDER / dataset, scenes, images)
+    _write_files(sweep / IMAGES_FOLDER / GROUND_TRUTH_FOLDER / dataset, draw_strips(scenes, images))
 
 
-def _write_strips(folder: Path, scenes: Sequence[str], images: Float[Tensor, "scene view 3 height width"]) -> None:
+def draw_strips(scenes: Sequence[str], images: Float[Tensor, "scene view 3 height width"]) -> dict[str, bytes]:
+    """PNG files by name: the views of each scene side by side."""
+    strips: dict[str, bytes] = {}
     for name, views in zip(scenes, images, strict=False):
         strip = (views.clamp(0.0, 1.0) * 255.0).round().byte().permute(2, 0, 3, 1).flatten(1, 2)
-        picture = Image.fromarray(strip.contiguous().numpy())
+        buffer = io.BytesIO()
+        Image.fromarray(strip.contiguous().numpy()).save(buffer, format="PNG")
         # A scene's name may be a path inside its dataset.
-        write_atomically(folder / f"{name.replace('/', '_')}.png", partial(picture.save, format="PNG"))
+        strips[f"{name.replace('/', '_')}.png"] = buffer.getvalue()
+    return strips
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        write_atomically(folder / name, lambda file, content=content: file.write(content))
+
+
+def weights_path(sweep: Path, trial_id: str) -> Path:
+    """File of a trial's averaged weights."""
+    return sweep / WEIGHTS_FOLDER / f"{trial_id}.safetensors"
 
 
 def write_weights(sweep: Path, trial_id: str, weights: Mapping[str, Tensor]) -> Path:
     """Writes weights in full precision, so that they give the recorded metrics again."""
-    path = sweep / WEIGHTS_FOLDER / f"{trial_id}.safetensors"
+    path = weights_path(sweep, trial_id)
     content = save({name: value.contiguous() for name, value in weights.items()})
     write_atomically(path, lambda file: file.write(content))
     return path
@@ -122,5 +132,5 @@ def weights_digest(weights: Mapping[str, Tensor]) -> str:
     """SHA-256 of names and values."""
     digest = hashlib.sha256()
     for name, value in sorted(weights.items()):
-        digest.update(name.encode() + value.detach().contiguous().numpy().tobytes())
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -8,27 +8,35 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from mflab.errors import MflabError
 from mflab.metrics import Absent
-from mflab.results import Direction, Status
-from mflab.sweep.artifacts import TRACEBACK_FILE
+from mflab.results import Direction, Status, TrialRecord
+from mflab.sweep.adopt import adopt, kept_steps
+from mflab.sweep.agenda import Agenda, DesignAgenda
+from mflab.sweep.artifacts import TRACEBACK_FILE, trial_folder
 from mflab.sweep.export import Throttle, export
 from mflab.sweep.hooks import Hooks, JobRunner
 from mflab.sweep.inputs import find_metric
 from mflab.sweep.jobs import Job, JobKind, read_progress
+from mflab.sweep.known import Known
 from mflab.sweep.ledger import Ledger, latest
 from mflab.sweep.overrides import repeat_command
-from mflab.sweep.pending import baseline_files, pending_baselines, pending_trials
-from mflab.sweep.plan import SweepPlan
+from mflab.sweep.pending import baseline_files, pending_baselines, pending_trials, trial_job, trial_name
+from mflab.sweep.planned import SweepPlan
+from mflab.sweep.prepare import PreparedTrial
 from mflab.sweep.provenance import git_state, package_versions
+from mflab.sweep.schedule import Assignment, Schedule, Task
+from mflab.sweep.store import Kind
+from mflab.sweep.store.leases import Leases
+from mflab.sweep.store.references import ChainReference, register
 from mflab.sweep.trial import TrialOutcome
 from mflab.tracking.console import RunningTrial, Snapshot, SweepConsole
 
 TICK_SECONDS = 0.5
+FOREIGN_SECONDS = 2.0
 WORKER_DIED = "the worker process died, and died again when the trial went on: out of memory, or killed"
 
 
@@ -46,45 +54,55 @@ class Driver:
         self.rows = ledger.read()
         self.stop_file = plan.folder / f".stop-{os.getpid()}"
         self.counts: Counter[str] = Counter()
-        self.running: dict[str, Job] = {}
+        self.running: dict[str, tuple[Job, Assignment]] = {}
+        self.records = {record.trial_id: record for record in plan.record.trials}
         self.failed_baselines: list[str] = []
-        self.trials = pending_trials(plan, latest(self.rows), self.stop_file)
+        self.trials = pending_trials(plan, latest(self.rows))
         self.baselines = pending_baselines(plan, self.stop_file)
+        self.known = Known.of(plan.store)
+        self.schedule = Schedule(self.known, self._is_stored)
+        self.agenda: Agenda = DesignAgenda(plan, self.trials, self.schedule)
         self.is_stopping = False
         self.problem: Exception | None = None
         self.deaths: dict[str, str] = {}
         self.throttle = Throttle()
         self.best: tuple[str, float] | None = None
-        self.started = self.ticked = time.monotonic()
-        self.steps_ended = self.steps_before = self.order = 0
+        self.started = self.ticked = self.looked = time.monotonic()
+        self.steps_run = self.order = 0
 
     def run(self, run_jobs: JobRunner) -> None:
         """Does every missing job and leaves ledger and tables complete, whatever happens in between."""
         self._record_start()
         self._remove_old_stop_files()
-        jobs = [*self.baselines, *self.trials]
         try:
-            if jobs:
-                threads = max(config.train.threads for config in self.plan.configs.values())
-                hooks = Hooks(
-                    on_start=self._guarded(self._on_start),
-                    on_end=self._guarded(self._on_end),
-                    on_retry=self._guarded(self._on_retry),
-                    on_tick=self._guarded(self._on_tick),
-                    is_stopping=lambda: self.is_stopping,
-                )
-                with self.console, self._stop_signals():
-                    run_jobs(jobs, self.plan.workers, threads, hooks)
-                if self.problem is not None:
-                    raise MflabError(
-                        f"The sweep folder must stay writable and readable, but {type(self.problem).__name__}: "
-                        f"{self.problem}; mend {self.plan.folder} and start again."
-                    ) from self.problem
+            with self.console, self._stop_signals(), Leases(self.plan.store.files) as leases:
+                self.leases = self.schedule.claims = leases
+                self._register()
+                self._adopt_all()
+                if self.baselines or not self.agenda.is_finished:
+                    threads = max(trial.config.train.threads for trial in self.plan.trials.values())
+                    hooks = Hooks(
+                        next_job=self._next_job,
+                        is_finished=lambda: self.is_stopping or (not self.baselines and self.agenda.is_finished),
+                        on_end=self._guarded(self._on_end),
+                        on_retry=self._guarded(self._on_retry),
+                        on_tick=self._guarded(self._on_tick),
+                    )
+                    run_jobs(self.plan.workers, threads, hooks)
+            if self.problem is not None:
+                if isinstance(self.problem, MflabError):
+                    raise self.problem
+                raise MflabError(
+                    f"The sweep folder must stay writable and readable, but {type(self.problem).__name__}: "
+                    f"{self.problem}; mend {self.plan.folder} and start again."
+                ) from self.problem
         finally:
-            self.stop_file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.stop_file.unlink(missing_ok=True)
             if self.is_stopping:
                 self._append("interrupted", running=sorted(self.running))
             self._append("end", counts=dict(self.counts))
+            self._register()
             self.export()
 
     def export(self) -> None:
@@ -112,6 +130,65 @@ class Driver:
     def _append(self, event: str, **fields: Any) -> None:
         self.rows.append(self.ledger.append(event, **fields))
 
+    def _is_stored(self, name: str) -> bool:
+        return self.plan.store.has(Kind.history, name) and self.plan.store.has(Kind.state, name)
+
+    def _register(self) -> None:
+        """Tells the store which states this sweep still needs."""
+        over = latest(self.rows)
+        chains = []
+        for trial in self.plan.trials.values():
+            is_done = trial.trial_id in over and over[trial.trial_id]["event"] in ("done", "diverged")
+            chains.append(ChainReference(trial.trial_id, self._states(trial, is_done), is_done))
+        register(self.plan.store, self.plan.record.sweep, self.plan.folder, chains)
+
+    def _states(self, trial: PreparedTrial, is_done: bool) -> tuple[str, ...]:
+        """Names of the states that a trial may go on from, in order; the last alone if it is done."""
+        chain = trial.route.chain
+        if is_done or not chain.num_steps:
+            return (trial.route.leaf,) if trial.route.leaf else ()
+        every = trial.config.train.checkpoint_every or chain.num_steps
+        steps = {self.schedule.forest.nodes[name].end for name in self.schedule.forest.paths[trial.trial_id]}
+        steps |= {chain.num_steps, *range(every, chain.num_steps, every)}
+        return tuple(chain.names(sorted(steps | {wanted.step for wanted in trial.route.evaluations if wanted.step})))
+
+    def _adopt_all(self) -> None:
+        """Ends all trials that the store has in full."""
+        for task in list(self.schedule.tasks.values()):
+            self._adopt(task)
+
+    def _adopt(self, task: Task) -> None:
+        if self.plan.config.sweep.only:
+            # Asked for by name, a trial that diverged runs again.
+            return
+        outcome = adopt(self.plan, task, kept_steps(self.schedule, task), self.known)
+        if outcome is not None:
+            self.schedule.remove(task.trial_id)
+            self._trial_ended(self.records[task.trial_id], outcome, outcome.seconds, found=True)
+
+    def _next_job(self) -> Job | None:
+        """The next job; None while everything left is held back."""
+        try:
+            if self.baselines:
+                return self.baselines.pop(0)
+            assignment = self.agenda.next()
+            if assignment is None:
+                return None
+            return self._start(assignment)
+        except Exception as error:
+            self.problem = self.problem or error
+            self._stop()
+            return None
+
+    def _start(self, assignment: Assignment) -> Job:
+        trial_id = assignment.task.trial_id
+        job = trial_job(self.plan, self.records[trial_id], assignment, self.stop_file)
+        self.running[trial_id] = (job, assignment)
+        self.order += 1
+        fields = {"order": self.order, "until": assignment.task.until, "steps_to_run": assignment.num_steps}
+        self._append("started", trial_id=trial_id, **fields, stages=list(assignment.makes))
+        return job
+
     def _record_start(self) -> None:
         self._append(
             "start",
@@ -124,11 +201,11 @@ class Driver:
             cores=len(os.sched_getaffinity(0)),
         )
         self._append("planned", trials=len(self.plan.record.trials), to_run=len(self.trials))
-        for net in dict.fromkeys(config.validation.lpips for config in self.plan.configs.values()):
+        for net in dict.fromkeys(trial.config.validation.lpips for trial in self.plan.trials.values()):
             found = find_metric(net)
             if isinstance(found, Absent):
                 self._append("metric_absent", metric=f"lpips_{net}", reason=found.reason)
-        if not any(keys.pretrained for keys in self.plan.keys.values()):
+        if not any(trial.cell.keys.pretrained for trial in self.plan.trials.values()):
             reason = "model.weights=none: there is no pretrained model to compare with"
             self._append("baseline_absent", baseline="pretrained", reason=reason)
 
@@ -153,50 +230,78 @@ class Driver:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _on_start(self, job: Job) -> None:
-        if job.kind is JobKind.trial:
-            self.running[job.job_id] = job
-            self.steps_before += read_progress(job.folder).step
-            self.order += 1
-            self._append("started", trial_id=job.job_id, order=self.order)
-
     def _on_retry(self, job: Job, reason: str) -> None:
         self.deaths[job.job_id] = reason
         self._append("retried", job=job.job_id, reason=reason)
         self.console.line(f"{job.name}: the worker process died; the trial goes on from its last checkpoint.")
 
     def _on_end(self, job: Job, outcome: TrialOutcome | None, wall: float) -> None:
+        died = outcome is None
         if outcome is None:
             error = f"{WORKER_DIED} ({self.deaths[job.job_id]})" if job.job_id in self.deaths else WORKER_DIED
-            outcome = TrialOutcome(Status.failed, steps=read_progress(job.folder).step, error=error)
+            step = read_progress(job.folder).step
+            outcome = TrialOutcome(Status.failed, steps=step, error=error, failed_step=step)
         if job.kind is not JobKind.trial:
             self._baseline_ended(job, outcome, wall)
             return
-        self.running.pop(job.job_id)
-        self.counts[outcome.status.value] += 1
-        self.steps_ended += outcome.steps
-        self._append(outcome.status.value, **self._ending(job, outcome, wall))
-        name = self.plan.record.response.name
-        value = outcome.responses[name] if outcome.status is Status.done else None
-        if value is not None and self._is_better(value):
-            self.best = (job.name, value)
-        self.console.update(self._snapshot())
-        self.console.ended(job.name, outcome.status.value, value, outcome.seconds, outcome.error)
+        _, assignment = self.running.pop(job.job_id)
+        behind = self.schedule.behind(assignment, outcome.failed_step) if outcome.failed_step >= 0 else []
+        self.schedule.ended(job.job_id)
+        self.steps_run += outcome.steps_run
+        for text in outcome.damages:
+            self._append("damaged", job=job.job_id, entry=text)
+            self.console.line(f"Damaged in the store, set aside and made again: {text}.")
+        if outcome.is_full:
+            self.problem = self.problem or MflabError(
+                f"{outcome.error} To go on: {repeat_command(self.plan.overrides)}"
+            )
+            self._stop()
+        # Paused at a rung, a trial has responses and goes on, or the agenda says why not.
+        if not (outcome.status is Status.stopped and outcome.responses):
+            self._trial_ended(self.records[job.job_id], outcome, wall)
+        for verdict in self.agenda.ended(assignment, outcome):
+            self._append(verdict.event, trial_id=verdict.trial_id, error=verdict.reason, steps=0)
+        if outcome.status is Status.diverged:
+            self._spread_divergence()
+        for trial_id in behind:
+            cause = f"its common stage with trial {job.job_id} failed: {outcome.error}"
+            self.schedule.remove(trial_id)
+            steps = outcome.steps if not died else 0
+            self._trial_ended(self.records[trial_id], TrialOutcome(Status.failed, steps=steps, error=cause), 0.0)
         if self.throttle.is_due():
             self.export()
 
-    def _ending(self, job: Job, outcome: TrialOutcome, wall: float) -> dict[str, Any]:
+    def _spread_divergence(self) -> None:
+        """Ends the trials that would diverge at the step at which one just did."""
+        self.known.divergences = self.plan.store.names(Kind.divergence)
+        for task in [task for trial, task in self.schedule.tasks.items() if trial not in self.schedule.running]:
+            if any(task.route.chain.passes(name) for name in self.known.divergences):
+                self._adopt(task)
+
+    def _trial_ended(self, record: TrialRecord, outcome: TrialOutcome, wall: float, found: bool = False) -> None:
+        self.counts[outcome.status.value] += 1
+        self._append(outcome.status.value, **self._ending(record, outcome, wall, found))
+        name = self.plan.record.response.name
+        value = outcome.responses[name] if outcome.status is Status.done else None
+        text = trial_name(record)
+        if value is not None and self._is_better(value):
+            self.best = (text, value)
+        self.console.update(self._snapshot())
+        note = "found in the store" if found else outcome.error
+        self.console.ended(text, outcome.status.value, value, outcome.seconds, note)
+
+    def _ending(self, record: TrialRecord, outcome: TrialOutcome, wall: float, found: bool) -> dict[str, Any]:
         # What a failed trial spent on training is lost with it, so what it spent on the rest is unknown.
         is_failed = outcome.status is Status.failed
-        overhead = None if is_failed else wall - outcome.run_train_seconds - outcome.run_validate_seconds
+        overhead = None if is_failed else wall - outcome.train_seconds - outcome.validate_seconds
         fields = asdict(outcome)
-        for name in ("status", "run_train_seconds", "run_validate_seconds"):
+        for name in ("status", "failed_step", "is_full", "damages"):
             fields.pop(name)
-        fields |= {"trial_id": job.job_id, "wall_seconds": wall, "overhead_seconds": overhead}
-        fields |= {"threads": job.config.train.threads}
+        fields |= {"trial_id": record.trial_id, "wall_seconds": wall, "overhead_seconds": overhead, "found": found}
+        fields |= {"threads": self.plan.trials[record.trial_id].config.train.threads}
         if outcome.status in (Status.failed, Status.diverged):
-            fields["repeat"] = repeat_command(self.plan.overrides, job.job_id)
-            traceback = job.folder / TRACEBACK_FILE
+            fields["repeat"] = repeat_command(self.plan.overrides, record.trial_id)
+            traceback = trial_folder(self.plan.folder, record.trial_id) / TRACEBACK_FILE
             fields["traceback"] = str(traceback) if traceback.is_file() else ""
         return fields
 
@@ -215,25 +320,30 @@ class Driver:
 
     def _on_tick(self) -> None:
         now = time.monotonic()
+        self.leases.beat()
+        if now - self.looked >= FOREIGN_SECONDS:
+            self.looked = now
+            self.schedule.retry_foreign()
         if now - self.ticked >= TICK_SECONDS:
             self.ticked = now
             self.console.update(self._snapshot())
 
     def _snapshot(self) -> Snapshot:
-        progress = {one: read_progress(job.folder) for one, job in self.running.items()}
-        steps = self.steps_ended + sum(p.step for p in progress.values()) - self.steps_before
+        running, made = [], self.steps_run
+        for job, assignment in self.running.values():
+            step = read_progress(job.folder).step
+            running.append(RunningTrial(job.name, step, assignment.task.until))
+            made += max(0, step - (assignment.task.until - assignment.num_steps))
         elapsed = time.monotonic() - self.started
         # A trial without steps still costs a validation, so a trial counts as one step more than it has.
-        total = sum(job.config.train.steps + 1 for job in self.trials) - self.steps_before
-        done = steps + self.counts.total()
+        total = self.plan.record.steps_to_run + len(self.trials)
+        done = made + self.counts.total()
         return Snapshot(
             total=len(self.trials),
             counts=dict(self.counts),
-            running=[
-                RunningTrial(job.name, progress[one].step, job.config.train.steps) for one, job in self.running.items()
-            ],
-            steps_per_second=steps / elapsed if steps > 0 else None,
-            seconds_left=elapsed * (total - done) / done if done > 0 else None,
+            running=running,
+            steps_per_second=made / elapsed if made > 0 else None,
+            seconds_left=elapsed * (total - done) / done if done > 0 and total >= done else None,
             best=self.best,
         )
 
@@ -252,11 +362,3 @@ def failures(plan: SweepPlan, driver: Driver) -> list[dict[str, Any]]:
     only = plan.config.sweep.only
     own = [endings[t.trial_id] for t in plan.record.trials if t.trial_id in endings and only in ("", t.trial_id)]
     return [row for row in own if row["event"] in (Status.failed.value, Status.diverged.value)]
-
-
-def running_folder(plan: SweepPlan) -> Path:
-    """Sweep folder as people write it: relative where that is shorter."""
-    try:
-        return plan.folder.relative_to(Path.cwd())
-    except ValueError:
-        return plan.folder

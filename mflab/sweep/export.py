@@ -23,7 +23,7 @@ from mflab.results import (
 )
 from mflab.sweep.artifacts import trial_folder
 from mflab.sweep.ledger import latest
-from mflab.train.checkpoint import write_atomically
+from mflab.train.atomic import write_atomically
 
 # Rewriting all tables after each of many short trials would cost more than the trials.
 EXPORT_SHARE = 0.02

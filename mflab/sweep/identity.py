@@ -51,7 +51,9 @@ def resolved_stages(curriculum: Curriculum | None) -> list[dict[str, Any]]:
     joined: list[dict[str, Any]] = []
     for stage in curriculum.stages if curriculum is not None else ():
         values = _stage_values(stage, joined[-1]["prompt"] if joined else stage.prompt)
-        if joined and {**joined[-1], "start": 0, "end": 0} == {**values, "start": 0, "end": 0}:
+        is_same = joined and {**joined[-1], "start": 0, "end": 0} == {**values, "start": 0, "end": 0}
+        # A line that starts over is not the line continued.
+        if is_same and values["lr_multiplier_end"] is None:
             joined[-1]["end"] = stage.end
         else:
             joined.append(values)
@@ -63,6 +65,8 @@ def _stage_values(stage: Stage, previous_prompt: str) -> dict[str, Any]:
     if previous_prompt == stage.prompt:
         # A blend of a prompt with itself is that prompt.
         values["transition"] = "switch"
+    if stage.lr_multiplier_end == stage.lr_multiplier:
+        values["lr_multiplier_end"] = None
     return values
 
 

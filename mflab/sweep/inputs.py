@@ -8,7 +8,6 @@ from typing import Any
 
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.curriculum import Curriculum
-from mflab.data.augment import get_augmentation
 from mflab.data.loader import Loader
 from mflab.data.scenes import SceneSource
 from mflab.data.sources import DataCfg, Sources, open_sources
@@ -16,7 +15,7 @@ from mflab.errors import MflabError
 from mflab.metrics import Absent, LpipsMetric, find_lpips
 from mflab.model.weights import NO_WEIGHTS
 from mflab.prompts import EncoderKind, PromptEmbeddings, check_width, make_embeddings, make_encoder
-from mflab.train import Validator, reference_mode, validation_steps
+from mflab.train import Validator, validation_steps
 from mflab.train.optim import check_optim
 
 NO_LPIPS = "none"
@@ -124,17 +123,6 @@ def validation_data(cfg: DataCfg, sources: Sources) -> dict[str, Any]:
     """What the validation shows, as JSON values: content of the scenes, and how they are read from their files."""
     shown = {name: value for name, value in plain(cfg).items() if name not in _NOT_SHOWN}
     return {**shown, "content": sources.val.fingerprint}
-
-
-def check_stages(inputs: TrialInputs) -> None:
-    """Draws the first batch of every stage, so that a stage that cannot be drawn stops a sweep before it starts.
-
-    Raises:
-        MflabError: an unknown augmentation or reference mode, or one that the rig does not allow.
-    """
-    for stage in inputs.curriculum.stages if inputs.curriculum is not None else ():
-        augmentation, reference = get_augmentation(stage.augmentation), reference_mode(stage.reference)
-        inputs.loader.batch(stage.start, augmentation, reference, stage.base_fraction)
 
 
 def open_prompts(config: RootCfg, style: str, source: SceneSource, cache: InputCache) -> PromptEmbeddings:

@@ -14,7 +14,9 @@ from mflab.results import Status
 from mflab.sweep.artifacts import PROGRESS_FILE, TRACEBACK_FILE, trial_folder
 from mflab.sweep.baselines import baseline_path, run_pretrained, run_reference
 from mflab.sweep.inputs import InputCache
-from mflab.sweep.trial import Progress, StopTrial, TrialOutcome, run_trial
+from mflab.sweep.store import StoreFull
+from mflab.sweep.trial import Progress, TrialOutcome, run_trial
+from mflab.sweep.walk import StageFailed, StopTrial, Work
 
 # Progress is for people: more often costs more than it tells.
 REPORT_SECONDS = 0.5
@@ -41,6 +43,7 @@ class Job:
         sweep: sweep folder, absolute.
         directory: working directory to which the paths of the config are relative.
         stop_file: once it exists, trials stop at their next step.
+        work: what to do of a trial; None for a baseline.
     """
 
     kind: JobKind
@@ -51,6 +54,7 @@ class Job:
     sweep: Path
     directory: Path
     stop_file: Path
+    work: Work | None = None
 
     @property
     def folder(self) -> Path:
@@ -70,11 +74,18 @@ def _run(job: Job, cache: InputCache) -> TrialOutcome:
             return run_reference(job.config, job.dataset, path, job.sweep, cache)
         if job.kind is JobKind.pretrained:
             return run_pretrained(job.config, job.dataset, job.name, path, cache)
-        outcome = run_trial(job.config, job.job_id, job.sweep, _Reporter(job), cache)
+        assert job.work is not None
+        outcome = run_trial(job.config, job.job_id, job.sweep, job.work, _Reporter(job), cache)
         (job.folder / PROGRESS_FILE).unlink(missing_ok=True)
         return outcome
     except Exception as error:
-        return TrialOutcome(Status.failed, steps=read_progress(job.folder).step, error=_describe(job, error))
+        return TrialOutcome(
+            Status.failed,
+            steps=read_progress(job.folder).step,
+            error=_describe(job, error),
+            failed_step=error.step if isinstance(error, StageFailed) else -1,
+            is_full=isinstance(error, StoreFull),
+        )
 
 
 def _describe(job: Job, error: Exception) -> str:
@@ -115,6 +126,6 @@ def read_progress(folder: Path) -> Progress:
     """The last progress of a trial, zero if there is none."""
     try:
         values = json.loads((folder / PROGRESS_FILE).read_text())
-        return Progress(values["step"], values["steps"], values["responses"])
+        return Progress(values["step"], values["steps"])
     except FileNotFoundError:
-        return Progress(0, 0, {})
+        return Progress(0, 0)

@@ -1,21 +1,25 @@
-"""Which jobs a start of a sweep has to do, in order: missing baselines first, then the missing trials in run order."""
+"""What a start of a sweep has to do: missing baselines first, then the missing trials."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mflab.errors import MflabError
-from mflab.results import IMAGES_FOLDER, METRICS_FILE, TRAINING_FILE, Status
+from mflab.results import IMAGES_FOLDER, METRICS_FILE, TRAINING_FILE, Status, TrialRecord
 from mflab.sweep.artifacts import GROUND_TRUTH_FOLDER, trial_folder
+from mflab.sweep.assemble import has_weights
 from mflab.sweep.baselines import PRETRAINED, baseline_path
 from mflab.sweep.export import BaselineFile
 from mflab.sweep.jobs import Job, JobKind
-from mflab.sweep.plan import SweepPlan
+from mflab.sweep.planned import SweepPlan, store_url
+from mflab.sweep.prepare import PreparedTrial
+from mflab.sweep.schedule import Assignment, Task
+from mflab.sweep.walk import Work
 
 Ending = Mapping[str, Any]
 
 
-def pending_trials(plan: SweepPlan, endings: Mapping[str, Ending], stop_file: Path) -> list[Job]:
+def pending_trials(plan: SweepPlan, endings: Mapping[str, Ending]) -> list[TrialRecord]:
     """Trials that are not over, in run order. A diverged one is over: it would diverge again.
 
     With `sweep.only` just that trial, also if it diverged.
@@ -27,17 +31,15 @@ def pending_trials(plan: SweepPlan, endings: Mapping[str, Ending], stop_file: Pa
     known = [trial.trial_id for trial in plan.record.trials]
     if only and only not in known:
         raise MflabError(f"Unknown trial {only!r} in sweep.only; choose one of {', '.join(known)}.")
-    jobs = []
-    for trial in sorted(plan.record.trials, key=lambda trial: trial.run_order):
-        own = trial.trial_id
-        if (only and own != only) or _is_over(plan.folder, own, endings, retry_diverged=bool(only)):
-            continue
-        name = " ".join([*trial.cell.values(), f"seed {trial.seed}"])
-        jobs.append(_job(plan, JobKind.trial, own, own, name, trial.dataset, stop_file))
-    return jobs
+    return [
+        trial
+        for trial in sorted(plan.record.trials, key=lambda trial: trial.run_order)
+        if only in ("", trial.trial_id) and not is_over(plan.folder, trial.trial_id, endings, retry_diverged=bool(only))
+    ]
 
 
-def _is_over(folder: Path, trial_id: str, endings: Mapping[str, Ending], retry_diverged: bool) -> bool:
+def is_over(folder: Path, trial_id: str, endings: Mapping[str, Ending], retry_diverged: bool) -> bool:
+    """Whether a trial needs no work: it ended, and its files are there."""
     if trial_id not in endings:
         return False
     own = trial_folder(folder, trial_id)
@@ -48,12 +50,35 @@ def _is_over(folder: Path, trial_id: str, endings: Mapping[str, Ending], retry_d
     return status == Status.done.value or (status == Status.diverged.value and not retry_diverged)
 
 
+def task_of(trial: PreparedTrial, folder: Path, order: int) -> Task:
+    """A trial to bring to its end."""
+    needs_state = trial.route.keeps_weights and bool(trial.route.leaf) and not has_weights(folder, trial.trial_id)
+    return Task(trial.trial_id, trial.route, trial.route.chain.num_steps, needs_state, (), order)
+
+
+def trial_name(trial: TrialRecord) -> str:
+    """For people: cell and seed."""
+    return " ".join([*trial.cell.values(), f"seed {trial.seed}"])
+
+
+def trial_job(plan: SweepPlan, record: TrialRecord, assignment: Assignment, stop_file: Path) -> Job:
+    """The job that does what the schedule assigned."""
+    trial = plan.trials[record.trial_id]
+    others = tuple((wanted, plan.trials[other].config) for wanted, other in assignment.others)
+    task = assignment.task
+    limits = plan.config.store
+    work = Work(store_url(plan.config), limits, trial.route.leaf, task.until, assignment.keep, others)
+    name = trial_name(record)
+    return _job(plan, JobKind.trial, trial.trial_id, trial.trial_id, name, record.dataset, stop_file, work)
+
+
 def baseline_files(plan: SweepPlan) -> dict[str, tuple[BaselineFile, str]]:
     """Baselines of a plan: key -> its file and a trial that has it."""
-    pretrained = list(dict.fromkeys(keys.pretrained for keys in plan.keys.values() if keys.pretrained))
+    keys_of = {one: trial.cell.keys for one, trial in plan.trials.items()}
+    pretrained = list(dict.fromkeys(keys.pretrained for keys in keys_of.values() if keys.pretrained))
     files: dict[str, tuple[BaselineFile, str]] = {}
     for trial in plan.record.trials:
-        keys = plan.keys[trial.trial_id]
+        keys = keys_of[trial.trial_id]
         path = baseline_path(plan.folder, keys.dataset)
         files.setdefault(keys.dataset, (BaselineFile(path, trial.dataset), trial.trial_id))
         if keys.pretrained:
@@ -76,5 +101,15 @@ def pending_baselines(plan: SweepPlan, stop_file: Path) -> list[Job]:
     return jobs
 
 
-def _job(plan: SweepPlan, kind: JobKind, job_id: str, trial_id: str, name: str, dataset: str, stop_file: Path) -> Job:
-    return Job(kind, job_id, name, plan.configs[trial_id], dataset, plan.folder, Path.cwd(), stop_file)
+def _job(
+    plan: SweepPlan,
+    kind: JobKind,
+    job_id: str,
+    trial_id: str,
+    name: str,
+    dataset: str,
+    stop_file: Path,
+    work: Work | None = None,
+) -> Job:
+    config = plan.trials[trial_id].config
+    return Job(kind, job_id, name, config, dataset, plan.folder, Path.cwd(), stop_file, work)

@@ -1,24 +1,17 @@
-"""From overrides to the plan of a sweep: factors, cells, seeds, run order, audit, and one resolved config per trial."""
+"""From overrides to the plan of a sweep: factors, cells, seeds, run order, audit, stage forest, cost."""
 
-import copy
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mflab.config import RootCfg, compose
-from mflab.data.scenes import SceneSource
+from mflab.config import RootCfg
 from mflab.data.splits import find_leakage
 from mflab.design import Audit, Cell, Factor, Run, audit_design, make_design, parse_factors, replicate, run_order
 from mflab.errors import MflabError
-from mflab.metrics import METRICS, Absent, LpipsMetric
-from mflab.model import make_model
-from mflab.prompts import PromptEmbeddings
 from mflab.results import (
     DesignRecord,
     FactorRecord,
@@ -26,63 +19,22 @@ from mflab.results import (
     Plan,
     ResponseRecord,
     StageRecord,
-    StageSpan,
     TrialRecord,
-    ViewRecord,
-    response_column,
-    split_response,
 )
-from mflab.sweep.baselines import BaselineKeys, baseline_keys, dataset_labels
-from mflab.sweep.estimate import estimate_seconds, remaining_steps
-from mflab.sweep.identity import check_distinct, trial_id
-from mflab.sweep.inputs import InputCache, TrialInputs, check_stages, find_metric, open_inputs
-from mflab.sweep.overrides import check_overrides, format_override, split_override
+from mflab.sweep.baselines import dataset_labels
+from mflab.sweep.cells import compose_cells
+from mflab.sweep.estimate import estimate_seconds
+from mflab.sweep.forest import Forest
+from mflab.sweep.identity import check_distinct
+from mflab.sweep.inputs import InputCache
+from mflab.sweep.known import Known
+from mflab.sweep.ledger import latest
+from mflab.sweep.overrides import check_overrides
+from mflab.sweep.pending import is_over, task_of
+from mflab.sweep.planned import SweepPlan, open_store, sweep_folder
+from mflab.sweep.prepare import PreparedCell, PreparedTrial, Preparer, check_response
 from mflab.sweep.provenance import provenance
-from mflab.train import torch_generator
-
-
-@dataclass(frozen=True)
-class SweepPlan:
-    """A plan with what running it needs.
-
-    Attributes:
-        record: what `plan.json` says.
-        config: the config without any factor level.
-        configs: trial id -> resolved config.
-        keys: trial id -> keys of its baselines.
-        overrides: the command line.
-        folder: sweep folder, absolute.
-        workers: trials at a time.
-    """
-
-    record: Plan
-    config: RootCfg
-    configs: dict[str, RootCfg]
-    keys: dict[str, BaselineKeys]
-    overrides: tuple[str, ...]
-    folder: Path
-    workers: int
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """A cell composed once: its config, what its trials read, and the overrides that make it."""
-
-    config: RootCfg
-    inputs: TrialInputs
-    overrides: tuple[str, ...]
-
-
-def sweep_folder(config: RootCfg) -> Path:
-    """Folder of a sweep, absolute.
-
-    Raises:
-        MflabError: the sweep's name is no plain folder name.
-    """
-    name = config.sweep.name
-    if not name or Path(name).name != name:
-        raise MflabError(f"A sweep's name must be a plain folder name, but got {name!r}; set sweep.name.")
-    return Path(config.paths.outputs).resolve() / name
+from mflab.sweep.schedule import Schedule, count_steps
 
 
 def make_plan(
@@ -107,69 +59,74 @@ def make_plan(
     audit = audit_design(factors, runs)
     check_audit(audit, sweep.allow_confounded)
     order = run_order(runs, np.random.default_rng(sweep.order_seed))
-    cells = {key: _compose_cell(factors, cell, overrides, cache) for key, cell in _distinct(runs).items()}
-    check_styles(one.inputs.prompts for one in cells.values())
-    composed = [cells[_key(run.cell)] for run in runs]
-    configs = [_with_seed(one.config, run.seed) for one, run in zip(composed, runs, strict=True)]
-    ids = [trial_id(one, made.inputs) for one, made in zip(configs, composed, strict=True)]
-    check_distinct(ids, [run.cell for run in runs], [run.seed for run in runs])
-    by_id = dict(zip(ids, configs, strict=True))
-    keys = {one: baseline_keys(made.config, made.inputs) for one, made in zip(ids, composed, strict=True)}
-    labels = dataset_labels(by_id, keys)
-    trials = tuple(
-        _trial_record(one, made, run, place, labels[one])
-        for one, made, run, place in zip(ids, composed, runs, order, strict=True)
+    preparer = Preparer(cache)
+    distinct = {_key(run.cell): run.cell for run in runs}
+    composed = compose_cells(factors, list(distinct.values()), overrides)
+    cells = {key: preparer.cell(*one) for key, one in zip(distinct, composed, strict=True)}
+    prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
+    check_distinct([one.trial_id for one in prepared], [run.cell for run in runs], [run.seed for run in runs])
+    trials = {one.trial_id: one for one in prepared}
+    response = check_response(config, {one.config.validation.lpips for one in cells.values()})
+    return assemble_plan(
+        config,
+        overrides,
+        trials,
+        [trial_record(one, run, place) for one, run, place in zip(prepared, runs, order, strict=True)],
+        factors,
+        audit,
+        response,
+        ledger,
     )
-    remaining = remaining_steps(trials, ledger)
-    workers = _workers(configs, sweep.workers)
-    fingerprints = {labels[one]: made.inputs.sources for one, made in zip(ids, composed, strict=True)}
+
+
+def assemble_plan(
+    config: RootCfg,
+    overrides: Sequence[str],
+    trials: dict[str, PreparedTrial],
+    records: Sequence[TrialRecord],
+    factors: Sequence[Factor],
+    audit: Audit,
+    response: ResponseRecord,
+    ledger: Sequence[Mapping[str, Any]],
+    search: dict[str, Any] | None = None,
+) -> SweepPlan:
+    """The plan of prepared trials: what they share, what the store already has, what is left and how long it takes."""
+    store = open_store(config)
+    folder = sweep_folder(config)
+    known = Known.of(store)
+    configs = {one: trial.config for one, trial in trials.items()}
+    labels = dataset_labels(configs, {one: trial.cell.keys for one, trial in trials.items()})
+    records = [_with_dataset(record, labels[record.trial_id]) for record in records]
+    endings = latest(ledger)
+    left = [record for record in records if not is_over(folder, record.trial_id, endings, retry_diverged=False)]
+    schedule = Schedule(Known.of(store), lambda name: False)
+    routes = {record.trial_id: trials[record.trial_id].route for record in records}
+    schedule.add([task_of(trials[record.trial_id], folder, record.run_order) for record in left], routes)
+    steps = count_steps(schedule)
+    cells = list({id(one.cell): one.cell for one in trials.values()}.values())
+    workers = _workers([cell.config for cell in cells], config.sweep.workers)
     record = Plan(
-        sweep=sweep.name,
-        question=sweep.question,
+        sweep=config.sweep.name,
+        question=config.sweep.question,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        response=_response(config, configs),
+        response=response,
         factors=tuple(_factor_record(factor) for factor in factors),
-        design=DesignRecord(sweep.design, tuple(sweep.seeds)),
+        design=DesignRecord(config.sweep.design, tuple(config.sweep.seeds)),
         audit=audit.to_dict(),
-        allow_confounded=sweep.allow_confounded,
-        trials=trials,
-        stages=tuple(
-            StageRecord(trial.trial_id, index, span.start, span.end, span.prompt, not remaining[trial.trial_id])
-            for trial in trials
-            for index, span in enumerate(trial.stages)
-        ),
-        steps_asked=sum(trial.steps for trial in trials),
-        steps_to_run=sum(remaining.values()),
-        estimated_seconds=estimate_seconds(trials, ledger, workers),
-        provenance={
-            **provenance(overrides, fingerprints, sorted({one.model.weights for one in configs}), torch.__version__),
-            "overlap": sorted(
-                {
-                    labels[one]
-                    for one, made in zip(ids, composed, strict=True)
-                    if made.config.data.allow_overlap and find_leakage(*made.inputs.sources)
-                }
-            ),
-        },
+        allow_confounded=config.sweep.allow_confounded,
+        trials=tuple(records),
+        stages=_stage_records(schedule.forest, trials, known),
+        steps_asked=sum(record.steps for record in records),
+        steps_distinct=schedule.forest.num_steps,
+        steps_to_run=sum(steps.values()),
+        estimated_seconds=estimate_seconds(steps, [trials[one].route for one in steps], ledger, workers),
+        disk_bytes=sum(trials[node.trials[0]].cell.state_bytes for node in schedule.forest.nodes.values()),
+        exactness="/".join(sorted({cell.config.train.device.exactness for cell in cells})),
+        search=search,
+        race=None,
+        provenance=_provenance(overrides, trials, labels, cells),
     )
-    return SweepPlan(record, config, by_id, keys, tuple(overrides), sweep_folder(config), workers)
-
-
-def check_styles(prompts: Iterable[Mapping[str, PromptEmbeddings]]) -> None:
-    """Refuses two prompt styles with one embedding: whatever compares them compares a treatment with itself.
-
-    Raises:
-        MflabError: names both styles.
-    """
-    owners: dict[bytes, str] = {}
-    for embeddings in prompts:
-        for style, one in embeddings.items():
-            owner = owners.setdefault(one.tensor.numpy().tobytes(), style)
-            if owner != style:
-                raise MflabError(
-                    f"Two prompt styles must have two embeddings, but {owner} and {style} have the same numbers; give "
-                    "prompts.path a file per style, with {style} in its name."
-                )
+    return SweepPlan(record, config, trials, tuple(overrides), folder, workers, store)
 
 
 def check_audit(audit: Audit, allow_confounded: bool) -> None:
@@ -189,81 +146,54 @@ def _key(cell: Cell) -> tuple[tuple[str, str], ...]:
     return tuple(cell.items())
 
 
-def _distinct(runs: Sequence[Run]) -> dict[tuple[tuple[str, str], ...], Cell]:
-    return {_key(run.cell): run.cell for run in runs}
-
-
-def _compose_cell(factors: Sequence[Factor], cell: Cell, overrides: Sequence[str], cache: InputCache) -> _Cell:
-    """Composes and checks a cell: whatever can be wrong is found before anything runs."""
-    levels = [
-        format_override(key, value) for factor in factors for key, value in factor.level(cell[factor.name]).overrides
-    ]
-    kept = [text for text in overrides if split_override(text)[0] not in ("sweep.only", "sweep.dry_run")]
-    config = compose([*kept, *levels])
-    inputs = open_inputs(config, cache)
-    check_stages(inputs)
-    # Built and dropped: a shape that no model can have must not wait for a worker to be found.
-    num_views = len(inputs.sources.train.view_names)
-    make_model(config.model, config.data.size, num_views, torch_generator(0, "check"))
-    return _Cell(config, inputs, (*kept, *levels))
-
-
-def _with_seed(config: RootCfg, seed: int) -> RootCfg:
-    own = copy.deepcopy(config)
-    own.seed = seed
-    return own
-
-
-def _trial_record(trial: str, cell: _Cell, run: Run, place: int, dataset: str) -> TrialRecord:
-    curriculum = cell.inputs.curriculum
+def trial_record(trial: PreparedTrial, run: Run, place: int) -> TrialRecord:
+    """What a plan says of a trial; the name of its validation set follows when all trials are known."""
     return TrialRecord(
-        trial_id=trial,
+        trial_id=trial.trial_id,
         cell=dict(run.cell),
         seed=run.seed,
         run_order=place,
-        steps=cell.config.train.steps,
-        overrides=(*cell.overrides, f"seed={run.seed}"),
-        dataset=dataset,
-        views=_views(cell.inputs.sources.val),
-        stages=tuple(StageSpan(s.start, s.end, s.prompt) for s in (curriculum.stages if curriculum else ())),
+        steps=trial.config.train.steps,
+        overrides=(*trial.cell.overrides, f"seed={run.seed}"),
+        dataset="",
+        views=trial.cell.views,
+        stages=trial.cell.stages,
     )
 
 
-def _views(source: SceneSource) -> tuple[ViewRecord, ...]:
-    views = zip(source.view_names, source.azimuths_deg, source.elevations_deg, strict=True)
-    return tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views)
+def _with_dataset(record: TrialRecord, dataset: str) -> TrialRecord:
+    return TrialRecord(**{**vars(record), "dataset": dataset})
+
+
+def _stage_records(forest: Forest, trials: Mapping[str, PreparedTrial], known: Known) -> tuple[StageRecord, ...]:
+    records = []
+    for node in forest.nodes.values():
+        stages = trials[node.trials[0]].cell.stages
+        prompts = [span.prompt for span in stages if span.start < node.end and node.start < span.end]
+        done = node.name in known.histories
+        records.append(
+            StageRecord(node.name, node.parent, node.start, node.end, tuple(dict.fromkeys(prompts)), node.trials, done)
+        )
+    return tuple(records)
 
 
 def _factor_record(factor: Factor) -> FactorRecord:
     return FactorRecord(factor.name, tuple(LevelRecord(level.name, dict(level.overrides)) for level in factor.levels))
 
 
-def _response(config: RootCfg, configs: Sequence[RootCfg]) -> ResponseRecord:
-    """The declared response.
-
-    Raises:
-        MflabError: no metric of that name, one that cannot be computed here, or the wrong direction.
-    """
-    response = config.sweep.response
-    metric, seen = split_response(response.name)
-    available, reasons = {name for name in METRICS if not name.startswith("lpips")}, []
-    for net in {one.validation.lpips for one in configs}:
-        found = find_metric(net)
-        available |= {found.name} if isinstance(found, LpipsMetric) else set()
-        reasons += [found.reason] if isinstance(found, Absent) else []
-    if metric not in available or response.name != response_column(metric, seen=seen):
-        columns = ", ".join(sorted(response_column(name) for name in available))
-        note = f" ({' '.join(reasons)})" if metric.startswith("lpips") and reasons else ""
-        raise MflabError(
-            f"Unknown response {response.name!r}; choose one of {columns}, each also with _seen.{note} Set "
-            "sweep.response.name."
-        )
-    if METRICS[metric].direction != response.direction.name:
-        raise MflabError(
-            f"{metric} is better when {METRICS[metric].direction}, but got direction={response.direction.name}; set "
-            "sweep.response.direction."
-        )
-    return ResponseRecord(response.name, response.direction, response.unit, response.smallest_effect)
+def _provenance(
+    overrides: Sequence[str],
+    trials: Mapping[str, PreparedTrial],
+    labels: Mapping[str, str],
+    cells: Sequence[PreparedCell],
+) -> dict[str, Any]:
+    sources = {labels[one]: trial.cell.inputs.sources for one, trial in trials.items()}
+    weights = sorted({cell.config.model.weights for cell in cells})
+    leaky = {id(cell) for cell in cells if cell.config.data.allow_overlap and find_leakage(*cell.inputs.sources)}
+    return {
+        **provenance(overrides, sources, weights, torch.__version__),
+        "overlap": sorted({labels[one] for one, trial in trials.items() if id(trial.cell) in leaky}),
+    }
 
 
 def _workers(configs: Sequence[RootCfg], asked: int) -> int:

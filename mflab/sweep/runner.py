@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,9 +12,8 @@ import ray
 from ray import tune
 
 from mflab.sweep.hooks import Hooks
-from mflab.sweep.jobs import Job
 from mflab.sweep.runner_worker import JobActor
-from mflab.sweep.searchers import PlanSearcher
+from mflab.sweep.searchers import JobSearcher
 
 # A worker that dies (out of memory, killed) goes on from the trial's checkpoint this often.
 MAX_RETRIES = 1
@@ -37,7 +36,7 @@ _QUIET = {
 class _Watcher(tune.Callback):
     """Passes Tune's heartbeat and retries on."""
 
-    def __init__(self, hooks: Hooks, searcher: PlanSearcher) -> None:
+    def __init__(self, hooks: Hooks, searcher: JobSearcher) -> None:
         self.hooks = hooks
         self.searcher = searcher
 
@@ -53,16 +52,14 @@ class _Watcher(tune.Callback):
         self.hooks.on_retry(self.searcher.job(trial.trial_id), lines[-1].strip() if lines else "no reason given")
 
 
-def run_jobs(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
-    """Does all jobs, `workers` at a time, each worker a process with its own warm caches.
+def run_jobs(workers: int, threads: int, hooks: Hooks) -> None:
+    """Does the driver's jobs, `workers` at a time, each worker a process with its own warm caches.
 
     Args:
-        jobs: in the order in which they start.
         workers: processes.
         threads: OMP threads of a worker at its start; a trial sets its own.
         hooks: see `Hooks`.
     """
-    workers = min(workers, len(jobs))
     settings = {
         **_QUIET,
         "OMP_NUM_THREADS": str(threads),
@@ -72,7 +69,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> N
         "MALLOC_ARENA_MAX": "2",
     }
     with _environment(settings), _session(workers):
-        searcher = PlanSearcher(jobs, workers, hooks.on_start, hooks.on_end, hooks.is_stopping)
+        searcher = JobSearcher(hooks, workers)
         storage = tempfile.mkdtemp(prefix="mflab-tune-")
         try:
             tune.Tuner(

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from mflab.sweep.plan import SweepPlan
+from mflab.sweep.planned import SweepPlan
 from mflab.tracking.console import format_seconds
 
 

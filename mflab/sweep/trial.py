@@ -1,121 +1,207 @@
-"""One trial, from its inputs to its files. Knows no Ray: a process runs one trial after another."""
+"""One trial, from its inputs to its files, along the store. Knows no Ray: a process runs one trial after another."""
 
 import gc
 import random
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mflab.config import RootCfg
-from mflab.model import make_model
-from mflab.results import MetricRow, Status
-from mflab.sweep.artifacts import (
-    CHECKPOINT_FILE,
-    TrainingRow,
-    responses,
-    trial_folder,
-    weights_digest,
-    write_rows,
-    write_trial_images,
-    write_weights,
-)
+from mflab.errors import MflabError
+from mflab.results import Status
+from mflab.sweep.artifacts import responses, weights_digest
+from mflab.sweep.assemble import assemble, has_weights, load_average, write_assembled
+from mflab.sweep.divergence import find_divergence
 from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs
-from mflab.train import (
-    DiffusionTask,
-    Diverged,
-    StepRecord,
-    TrainState,
-    Validation,
-    average_weights,
-    torch_generator,
-    train,
-)
-from mflab.train.checkpoint import load_checkpoint, save_checkpoint
+from mflab.sweep.keys import step_records
+from mflab.sweep.route import Route, make_route
+from mflab.sweep.store import Store
+from mflab.sweep.walk import StopTrial, Walk, Work
+from mflab.train import Diverged
 
-
-class StopTrial(Exception):
-    """Raised by a progress report: save a checkpoint and stop after the present step."""
+# An entry may be found damaged when the trial is put together: it is made again, this often.
+MAX_PASSES = 3
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a running trial is: steps done and asked, and the responses of its last validation."""
+    """Where a running trial is: step reached, and all its steps."""
 
     step: int
     steps: int
-    responses: dict[str, float]
 
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """How a trial ended.
+    """How a job of a trial ended.
 
     Attributes:
         status: done, diverged, stopped or failed.
-        steps: training steps done.
-        seconds: wall time over all its starts, as far as they were checkpointed.
+        steps: step reached.
+        steps_run: steps trained by this job; the others came from the store.
+        seconds: wall time of this job.
         train_seconds: thereof in the training loop.
         validate_seconds: thereof in validation.
-        run_train_seconds: training of this start alone.
-        run_validate_seconds: validation of this start alone.
+        seconds_alone: training and validation of the whole trial, as if nothing had been shared; 0 unless done.
         peak_memory_gb: peak resident memory of the process up to now, 1e9 bytes.
-        responses: means of the last validation; empty unless done.
+        responses: means of the last validation; empty unless done, or stopped at the end of its job.
+        stages: name, steps and seconds of every stage of the trial; empty unless done.
+        evaluations: name and seconds of every evaluation of the trial; empty unless done.
+        damages: entries of the store that were damaged, and made again.
         metrics_sha256: of the metric file; empty unless done or diverged.
         weights_sha256: of the averaged weights; empty unless done.
+        exactness: `bitwise` where a repeated run would give the same bits, else `statistical`.
         error: what went wrong, one line.
+        failed_step: the step that could not be trained; -1 where training did not fail.
+        is_full: whether the store had no room.
         pid: process that did it.
     """
 
     status: Status
     steps: int = 0
+    steps_run: int = 0
     seconds: float = 0.0
     train_seconds: float = 0.0
     validate_seconds: float = 0.0
-    run_train_seconds: float = 0.0
-    run_validate_seconds: float = 0.0
+    seconds_alone: float = 0.0
     peak_memory_gb: float = 0.0
     responses: dict[str, float] = field(default_factory=dict)
+    stages: list[tuple[str, int, float]] = field(default_factory=list)
+    evaluations: list[tuple[str, float]] = field(default_factory=list)
+    damages: list[str] = field(default_factory=list)
     metrics_sha256: str = ""
     weights_sha256: str = ""
+    exactness: str = ""
     error: str = ""
+    failed_step: int = -1
+    is_full: bool = False
     pid: int = 0
 
 
 def run_trial(
-    config: RootCfg, trial_id: str, folder: Path, report: Callable[[Progress], None], cache: InputCache
+    config: RootCfg, trial_id: str, folder: Path, work: Work, report: Callable[[Progress], None], cache: InputCache
 ) -> TrialOutcome:
-    """Runs a trial, from its checkpoint if there is one, and leaves its files in the sweep folder.
+    """Does a job of a trial from whatever the store has, and leaves the trial's files in the sweep folder.
 
     Args:
         config: the resolved config.
-        trial_id: names its files; a checkpoint of another id is refused.
+        trial_id: names its files.
         folder: sweep folder.
-        report: called after every step and validation; it may raise `StopTrial`.
+        work: what to do, up to which step.
+        report: called after every step; it may raise `StopTrial`.
         cache: inputs that this process opened before.
 
     Raises:
-        MflabError: an input is missing or broken.
+        MflabError: an input is missing, broken or other than at the time of the plan, or the store is full.
     """
-    entered = time.perf_counter()
     prepare_process(config.train.threads, config.seed)
-    run = _Run(config, trial_id, folder, report, open_inputs(config, cache), entered)
-    run.restore()
-    try:
-        run.advance()
-    except StopTrial:
-        run.save()
-        return run.outcome(Status.stopped)
-    except Diverged as error:
-        sha256 = write_rows(folder, trial_id, run.metrics, run.training)
-        run.checkpoint.unlink(missing_ok=True)
-        return run.outcome(Status.diverged, error=str(error), metrics_sha256=sha256)
-    return run.finish()
+    inputs = open_inputs(config, cache)
+    route = make_route(config, inputs, step_records(config, inputs))
+    if route.leaf != work.leaf:
+        raise MflabError(
+            f"Data, weights and prompts must stay as they were planned, but trial {trial_id} now ends in state "
+            f"{route.leaf} instead of {work.leaf}; start the sweep again to plan it anew."
+        )
+    store = Store(work.store, work.limits.budget_gb, work.limits.min_free_gb)
+    return _Job(config, trial_id, folder, inputs, route, work, store, report, cache).run()
+
+
+class _Job:
+    """A job in progress: its walk and its clock."""
+
+    def __init__(
+        self,
+        config: RootCfg,
+        trial_id: str,
+        folder: Path,
+        inputs: TrialInputs,
+        route: Route,
+        work: Work,
+        store: Store,
+        report: Callable[[Progress], None],
+        cache: InputCache,
+    ) -> None:
+        self.entered = time.perf_counter()
+        self.config, self.trial_id, self.folder, self.inputs, self.route = config, trial_id, folder, inputs, route
+        self.work, self.store, self.report = work, store, report
+        self.ends = work.until == route.chain.num_steps
+        self.needs_weights = self.ends and route.keeps_weights and not has_weights(folder, trial_id)
+        self.walk = Walk(trial_id, config, inputs, route, work, store, self._progress, cache)
+
+    def run(self) -> TrialOutcome:
+        try:
+            for _ in range(MAX_PASSES):
+                self.walk.run(needs_state=self.needs_weights and self.work.until > 0)
+                outcome = self._finish()
+                if outcome is not None:
+                    return outcome
+        except StopTrial:
+            self.walk.save()
+            return self._outcome(Status.stopped)
+        except Diverged as error:
+            return self._diverged(error)
+        raise MflabError(
+            f"A store must keep what was put into it, but entries of trial {self.trial_id} were damaged {MAX_PASSES} "
+            f"times in a row; run `python -m mflab.sweep.store verify {self.store.url}` and check its disk."
+        )
+
+    def _progress(self, step: int) -> None:
+        self.report(Progress(step, self.route.chain.num_steps))
+
+    def _finish(self) -> TrialOutcome | None:
+        """The outcome of the job with everything in the store; None if something there turned out to be damaged."""
+        assembled = assemble(self.store, self.route, self.work.until, self.work.keep, self.inputs.curriculum)
+        if assembled is None:
+            return None
+        if not self.ends:
+            return self._outcome(Status.stopped, responses=responses(assembled.metrics))
+        weights: dict[str, Tensor] | None = None
+        if self.needs_weights:
+            weights = self.walk.average()
+            if weights is None:
+                weights = self.walk.untrained() if not self.work.until else load_average(self.store, self.route.leaf)
+            if weights is None:
+                return None
+        sha256 = write_assembled(self.folder, self.trial_id, Status.done, assembled, weights)
+        return self._outcome(
+            Status.done,
+            responses=responses(assembled.metrics),
+            seconds_alone=assembled.seconds,
+            stages=assembled.stages,
+            evaluations=assembled.evaluations,
+            metrics_sha256=sha256,
+            weights_sha256=assembled.weights_sha256 or (weights_digest(weights) if weights else ""),
+        )
+
+    def _diverged(self, error: Diverged) -> TrialOutcome:
+        """Keeps what was measured before."""
+        found = find_divergence(self.store, self.route, [self.walk.divergence])
+        assembled = found.assemble(self.store, self.route, self.inputs.curriculum) if found is not None else None
+        if assembled is None:
+            raise error
+        sha256 = write_assembled(self.folder, self.trial_id, Status.diverged, assembled, None)
+        return self._outcome(Status.diverged, error=str(error), metrics_sha256=sha256)
+
+    def _outcome(self, status: Status, **fields: Any) -> TrialOutcome:
+        return TrialOutcome(
+            status=status,
+            steps=self.work.until if status is Status.done else self.walk.step,
+            steps_run=self.walk.steps_run,
+            seconds=time.perf_counter() - self.entered,
+            train_seconds=self.walk.train_seconds,
+            validate_seconds=self.walk.validate_seconds,
+            peak_memory_gb=peak_memory_gb(),
+            damages=[f"{one.kind.name} {one.name}: {one.reason}" for one in self.store.damages],
+            exactness=self.config.train.device.exactness,
+            **fields,
+        )
 
 
 def prepare_process(threads: int, seed: int) -> None:
@@ -135,134 +221,3 @@ def prepare_process(threads: int, seed: int) -> None:
 def peak_memory_gb() -> float:
     """Peak resident memory of this process, 1e9 bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
-class _Run:
-    """A trial in progress: its state, its rows and its clock."""
-
-    def __init__(
-        self,
-        config: RootCfg,
-        trial_id: str,
-        folder: Path,
-        report: Callable[[Progress], None],
-        inputs: TrialInputs,
-        entered: float,
-    ) -> None:
-        self.entered = entered
-        self.config, self.trial_id, self.folder, self.report, self.inputs = config, trial_id, folder, report, inputs
-        self.checkpoint = trial_folder(folder, trial_id) / CHECKPOINT_FILE
-        source = inputs.sources.train
-        self.model = make_model(
-            config.model, config.data.size, len(source.view_names), torch_generator(config.seed, "init")
-        )
-        self.state = TrainState(self.model.unet, config.optim)
-        prompts = {style: embeddings.tensor.float() for style, embeddings in inputs.prompts.items()}
-        self.target = prompts[config.prompts.style]
-        self.task = DiffusionTask(self.model, inputs.loader, prompts, config.train.base_style, config.seed)
-        self.metrics: list[MetricRow] = []
-        self.training: list[TrainingRow] = []
-        self.validation: Validation | None = None
-        self.responses: dict[str, float] = {}
-        self.train_seconds = self.validate_seconds = 0.0
-        self.before = {"total": 0.0, "train": 0.0, "validate": 0.0}
-
-    def restore(self) -> None:
-        if not self.checkpoint.exists():
-            return
-        content = load_checkpoint(self.checkpoint, self.trial_id)
-        self.state.load_state_dict(content["state"])
-        self.metrics = [MetricRow(*row) for row in content["metrics"]]
-        self.responses = responses(self.metrics)
-        self.training = [tuple(row) for row in content["training"]]
-        self.before = content["seconds"]
-
-    def advance(self) -> None:
-        """Trains to each validation that is still missing, and validates."""
-        validated = {row.step for row in self.metrics}
-        for step in self.inputs.validation_steps:
-            if step in validated:
-                continue
-            self._train(step)
-            self._validate(step)
-            if step < self.config.train.steps:
-                if not self.config.train.checkpoint_every:
-                    self.save()
-                self.report(self._progress())
-
-    def _train(self, until: int) -> None:
-        if self.inputs.curriculum is None or self.state.step >= until:
-            return
-        offset = self.training[-1][-1] if self.training else 0.0
-        every = self.config.train.checkpoint_every
-        saving = 0.0
-
-        def on_step(record: StepRecord) -> None:
-            nonlocal saving
-            seconds = offset + record.seconds - saving
-            self.training.append((record.step, record.loss, record.lr, record.grad_norm, record.stage, seconds))
-            if every and self.state.step % every == 0 and self.state.step < self.config.train.steps:
-                started = time.perf_counter()
-                self.save()
-                saving += time.perf_counter() - started
-            self.report(self._progress())
-
-        started = time.perf_counter()
-        try:
-            train(self.state, self.task, self.inputs.curriculum, self.config.optim, until, on_step)
-        finally:
-            self.train_seconds += time.perf_counter() - started - saving
-
-    def _validate(self, step: int) -> None:
-        started = time.perf_counter()
-        if not all(bool(torch.isfinite(value).all()) for value in self.state.module.parameters()):
-            raise Diverged(step, "a weight", float("nan"))
-        with average_weights(self.state.module, self.state.average):
-            self.validation = self.inputs.validator.validate(self.model, self.target, step)
-        self.metrics += self.validation.rows
-        self.responses = responses(self.validation.rows)
-        self.validate_seconds += time.perf_counter() - started
-
-    def _progress(self) -> Progress:
-        return Progress(self.state.step, self.config.train.steps, self.responses)
-
-    def save(self) -> None:
-        content: dict[str, Any] = {
-            "state": self.state.state_dict(),
-            "metrics": [astuple(row) for row in self.metrics],
-            "training": self.training,
-            "seconds": {
-                "total": self.before["total"] + time.perf_counter() - self.entered,
-                "train": self.before["train"] + self.train_seconds,
-                "validate": self.before["validate"] + self.validate_seconds,
-            },
-        }
-        save_checkpoint(self.checkpoint, self.trial_id, content)
-
-    def finish(self) -> TrialOutcome:
-        assert self.validation is not None
-        weights = self.state.average.average
-        if self.config.train.keep_weights:
-            write_weights(self.folder, self.trial_id, weights)
-        write_trial_images(self.folder, self.trial_id, self.inputs.validator.names, self.validation.images)
-        sha256 = write_rows(self.folder, self.trial_id, self.metrics, self.training)
-        self.checkpoint.unlink(missing_ok=True)
-        return self.outcome(
-            Status.done,
-            responses=self.responses,
-            metrics_sha256=sha256,
-            weights_sha256=weights_digest(weights),
-        )
-
-    def outcome(self, status: Status, **fields: Any) -> TrialOutcome:
-        return TrialOutcome(
-            status=status,
-            steps=self.state.step,
-            seconds=self.before["total"] + time.perf_counter() - self.entered,
-            train_seconds=self.before["train"] + self.train_seconds,
-            validate_seconds=self.before["validate"] + self.validate_seconds,
-            run_train_seconds=self.train_seconds,
-            run_validate_seconds=self.validate_seconds,
-            peak_memory_gb=peak_memory_gb(),
-            **fields,
-        )

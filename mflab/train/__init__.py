@@ -1,11 +1,13 @@
 """Training: one loop, its optimiser, checkpoints, the diffusion task and its validation; no Hydra, no Ray."""
 
+from mflab.train.device import Device, find_device
 from mflab.train.diffusion import DiffusionTask, reference_mode, torch_generator
 from mflab.train.loop import Diverged, StepRecord, Task, TrainState, train
 from mflab.train.optim import LRSchedule, MovingAverage, OptimCfg, average_weights, learning_rate
 from mflab.train.validate import Validation, ValidationCfg, Validator, validation_steps
 
 __all__ = [
+    "Device",
     "DiffusionTask",
     "Diverged",
     "LRSchedule",
@@ -18,6 +20,7 @@ __all__ = [
     "ValidationCfg",
     "Validator",
     "average_weights",
+    "find_device",
     "learning_rate",
     "reference_mode",
     "torch_generator",

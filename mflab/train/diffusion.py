@@ -66,10 +66,11 @@ class DiffusionTask:
 
     def loss(self, batch: Batch, step: int, state: StageState) -> Tensor:
         rows = torch.arange(len(batch.images))
+        device = self.model.alphas_cumprod.device
         per_object = self.model.loss(
-            batch.images,
-            batch.images[rows, batch.reference],
-            self._prompts(batch, state),
+            batch.images.to(device),
+            batch.images[rows, batch.reference].to(device),
+            self._prompts(batch, state).to(device),
             torch_generator(self.seed, step, "diffusion"),
         )
         return per_object.mean()

@@ -142,7 +142,7 @@ def train(
                 for name, parameter in state.module.named_parameters():
                     parameter.requires_grad_(is_trainable(stage_state.stage.trainable, name))
                 frozen_for = stage_state.index
-            lr = learning_rate(cfg, state.step, curriculum.num_steps) * stage_state.stage.lr_multiplier
+            lr = learning_rate(cfg, state.step, curriculum.num_steps) * stage_state.stage.lr_multiplier_at(state.step)
             for group in state.optimiser.param_groups:
                 group["lr"] = lr
             loss = task.loss(next_batch(), state.step, stage_state)

@@ -106,6 +106,7 @@ class Validator:
             Diverged: a prediction is not finite.
         """
         model.eval()
+        device = model.alphas_cumprod.device
         latent = model.codec.encode(self.images[:1, :1]).shape[2:]
         predictions = []
         for first in range(0, len(self.images), self.cfg.batch_size):
@@ -120,12 +121,12 @@ class Validator:
             )
             predictions.append(
                 model.sample(
-                    images[:, INPUT_SLOT],
-                    prompts.expand(len(images), *prompts.shape),
-                    noise,
+                    images[:, INPUT_SLOT].to(device),
+                    prompts.expand(len(images), *prompts.shape).to(device),
+                    noise.to(device),
                     self.cfg.sampling_steps,
                     self.cfg.guidance_scale,
-                )
+                ).cpu()
             )
         prediction = torch.cat(predictions)
         if not bool(torch.isfinite(prediction).all()):

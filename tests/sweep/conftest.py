@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from mflab.config import RootCfg
 from mflab.results import read_ledger
 from mflab.sweep.__main__ import main
 from mflab.sweep.hooks import Hooks
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.jobs import Job, run_job
+from mflab.sweep.inputs import InputCache, open_inputs
+from mflab.sweep.jobs import run_job
+from mflab.sweep.keys import step_records
+from mflab.sweep.route import make_route
+from mflab.sweep.walk import Work
 
 TINY = [
     "model.weights=none",
@@ -64,17 +68,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "outputs" / "tiny"
 
 
-def run_serially(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
+def whole(config: RootCfg, store: Path, cache: InputCache, others: tuple = ()) -> Work:
+    """The work of a trial that runs alone to its end."""
+    inputs = open_inputs(config, cache)
+    route = make_route(config, inputs, step_records(config, inputs))
+    return Work(str(store), config.store, route.leaf, config.train.steps, (config.train.steps,), others)
+
+
+def run_serially(workers: int, threads: int, hooks: Hooks) -> None:
     """The jobs one after another in this process."""
     cache = InputCache()
-    for job in jobs:
-        if hooks.is_stopping():
-            return
-        hooks.on_start(job)
-        started = time.monotonic()
-        outcome = run_job(job, cache)
-        hooks.on_end(job, outcome, time.monotonic() - started)
+    while not hooks.is_finished():
+        job = hooks.next_job()
         hooks.on_tick()
+        if job is None:
+            time.sleep(0.01)
+            continue
+        started = time.monotonic()
+        hooks.on_end(job, run_job(job, cache), time.monotonic() - started)
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ from mflab.config import compose, treatment
 from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.model.weights import SHIPPED
-from mflab.sweep.artifacts import CHECKPOINT_FILE, trial_folder
 from mflab.sweep.inputs import InputCache
+from mflab.sweep.records import History
 from mflab.sweep.ship import NUM_LOSSES, ship
-from mflab.sweep.trial import Progress, StopTrial, run_trial
+from mflab.sweep.store import Kind, Store
+from mflab.sweep.trial import Progress, run_trial
+from mflab.sweep.walk import StopTrial
 from mflab.train import torch_generator
-from mflab.train.checkpoint import load_checkpoint
+from tests.sweep.conftest import whole
 
 WEIGHTS = SHIPPED / "mini.safetensors"
 RECIPE = json.loads((SHIPPED / "mini.json").read_text())
@@ -45,9 +47,13 @@ def test_the_recipe_gives_its_first_losses_again(tmp_path: Path) -> None:
         if progress.step == NUM_LOSSES:
             raise StopTrial
 
-    run_trial(config, "recipe", tmp_path, stop_soon, InputCache())
-    rows = load_checkpoint(trial_folder(tmp_path, "recipe") / CHECKPOINT_FILE, "recipe")["training"]
-    assert [row[1] for row in rows] == pytest.approx(RECIPE["first_losses"], rel=1e-4)
+    cache = InputCache()
+    run_trial(config, "recipe", tmp_path, whole(config, tmp_path / "store", cache), stop_soon, cache)
+    store = Store(str(tmp_path / "store"))
+    (name,) = store.names(Kind.history)
+    history = store.load(Kind.history, name, lambda file: History.from_bytes(file.read()))
+    assert history is not None
+    assert history.loss.tolist() == pytest.approx(RECIPE["first_losses"], rel=1e-4)
 
 
 def test_a_folder_without_a_sweep_ships_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mflab.sweep import baselines
 from mflab.sweep.baselines import BaselineKeys, baseline_keys, dataset_labels
 from mflab.sweep.inputs import InputCache, open_inputs
 from mflab.sweep.trial import run_trial
+from tests.sweep.conftest import whole
 
 CACHE = InputCache()
 VIEWS = "data.view_indices=[0,1,2,3,4,5]"
@@ -32,7 +33,8 @@ def folder_data(tiny: list[str], data_folder: Path) -> list[str]:
 @pytest.fixture
 def pretrained(tiny: list[str], tmp_path: Path) -> list[str]:
     """Overrides of a model with initial weights."""
-    run_trial(compose([*tiny, "train.steps=0"]), "base", tmp_path, lambda progress: None, CACHE)
+    config = compose([*tiny, "train.steps=0"])
+    run_trial(config, "base", tmp_path, whole(config, tmp_path / "store", CACHE), lambda progress: None, CACHE)
     return [*tiny, f"model.weights={tmp_path / 'weights' / 'base.safetensors'}"]
 
 

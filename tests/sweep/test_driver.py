@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +21,14 @@ from mflab.results import (
     read_trials,
 )
 from mflab.sweep.hooks import Hooks
-from mflab.sweep.jobs import Job, JobKind
+from mflab.sweep.inputs import InputCache
+from mflab.sweep.jobs import JobKind, run_job
+from mflab.sweep.keys import step_of
+from mflab.sweep.store import Kind, Store
 from tests.sweep.conftest import run_serially
 
 
-def refuse(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
+def refuse(workers: int, threads: int, hooks: Hooks) -> None:
     raise AssertionError("nothing should run")
 
 
@@ -104,10 +106,8 @@ def test_trials_whose_files_were_removed_are_made_again(tiny: list[str], folder:
     first, second = read_trials(folder).trial_id
     shutil.rmtree(folder / "trials" / first)
     (folder / "trials" / second / "training.parquet").unlink()
-    # A start that ends before any trial does still exports.
-    assert sweep(tiny, lambda *_: None) == 0
-    assert set(read_metrics(folder).trial_id) == {second}
-    assert sweep(tiny) == 0
+    # The store has them: nothing has to run.
+    assert sweep(tiny, refuse) == 0
     pd.testing.assert_frame_equal(read_metrics(folder), metrics)
     assert set(read_training(folder).trial_id) == {first, second}
 
@@ -128,12 +128,11 @@ def test_refused_start_leaves_the_plan_alone(tiny: list[str], folder: Path, swee
 
 
 def test_interruption_is_recorded_and_the_same_command_goes_on(tiny: list[str], folder: Path, sweep, events, capsys):
-    def interrupt_first_trial(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
-        trials = [job for job in jobs if job.kind is JobKind.trial]
-        run_serially([job for job in jobs if job.kind is not JobKind.trial], workers, threads, hooks)
+    def interrupt_first_trial(workers: int, threads: int, hooks: Hooks) -> None:
+        while (job := hooks.next_job()) is not None and job.kind is not JobKind.trial:
+            hooks.on_end(job, run_job(job, InputCache()), 0.0)
         os.kill(os.getpid(), signal.SIGINT)
-        hooks.on_start(trials[0])
-        run_serially(trials, workers, threads, hooks)
+        run_serially(workers, threads, hooks)
 
     assert sweep(tiny, interrupt_first_trial) == 130
     assert "To go on: python -m mflab.sweep" in capsys.readouterr().out
@@ -143,18 +142,24 @@ def test_interruption_is_recorded_and_the_same_command_goes_on(tiny: list[str], 
     assert sweep(tiny) == 0
 
 
-def test_trial_sees_the_stop_file_and_saves_a_checkpoint(tiny: list[str], folder: Path, sweep):
-    def stop_at_once(jobs: Sequence[Job], workers: int, threads: int, hooks: Hooks) -> None:
-        trial = next(job for job in jobs if job.kind is JobKind.trial)
-        trial.stop_file.touch()
-        run_serially([trial], workers, threads, hooks)
+def test_trial_sees_the_stop_file_and_stores_its_state(tiny: list[str], folder: Path, sweep):
+    def stop_at_once(workers: int, threads: int, hooks: Hooks) -> None:
+        while (job := hooks.next_job()) is not None:
+            if job.kind is JobKind.trial:
+                job.stop_file.touch()
+            hooks.on_end(job, run_job(job, InputCache()), 0.0)
+            if job.kind is JobKind.trial:
+                return
 
     sweep(tiny, stop_at_once)
     row = next(row for row in read_ledger(folder) if row["event"] == "stopped")
-    assert (folder / "trials" / row["trial_id"] / "checkpoint.pt").is_file()
+    assert row["steps"] == 1
+    store = Store(str(folder.parent / "store"))
+    assert [step_of(name) for name in store.names(Kind.state)] == [1]
     assert "stopped" in set(read_trials(folder).status)
     assert sweep(tiny) == 0
-    assert not (folder / "trials" / row["trial_id"] / "checkpoint.pt").exists()
+    # What an interrupted stage went on from is of no use once the stage is stored.
+    assert {step_of(name) for name in store.names(Kind.state)} == {6}
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,15 @@ def test_seeds_are_blocks_in_the_run_order(tiny: list[str]):
 def test_recorded_overrides_reproduce_the_config_of_their_trial(tiny: list[str]):
     made = plan([*tiny, "sweep.seeds=[0,1]"])
     for trial in made.record.trials:
-        assert treatment(compose(trial.overrides)) == treatment(made.configs[trial.trial_id])
+        assert treatment(compose(trial.overrides)) == treatment(made.trials[trial.trial_id].config)
 
 
 def test_plan_counts_steps_and_stages(tiny: list[str]):
     record = plan([*tiny, "curriculum=two_stage"]).record
-    assert (record.steps_asked, record.steps_to_run) == (12, 12)
+    # Both styles begin with the same two steps.
+    assert (record.steps_asked, record.steps_distinct, record.steps_to_run) == (12, 10, 10)
+    assert [(stage.start, stage.end, len(stage.trials)) for stage in record.stages] == [(0, 2, 2), (2, 6, 1), (2, 6, 1)]
+    assert record.stages[1].parent == record.stages[0].key
     assert [(s.start, s.end, s.prompt) for s in record.trials[1].stages] == [
         (0, 2, "facelift"),
         (2, 6, "mouse_elevated"),

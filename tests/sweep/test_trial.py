@@ -14,7 +14,9 @@ from mflab.config import RootCfg, compose
 from mflab.errors import MflabError
 from mflab.results import Status
 from mflab.sweep.inputs import InputCache, open_inputs
-from mflab.sweep.trial import Progress, StopTrial, TrialOutcome, run_trial
+from mflab.sweep.trial import Progress, TrialOutcome, run_trial
+from mflab.sweep.walk import StopTrial
+from tests.sweep.conftest import whole
 
 CACHE = InputCache()
 SAME = ("status", "steps", "responses", "weights_sha256")
@@ -33,10 +35,10 @@ def run(config: RootCfg, folder: Path, stops: tuple[int, ...] = (), cache: Input
             if progress.step >= stop:
                 raise StopTrial
 
-        outcome = run_trial(config, "trial", folder, report, cache)
+        outcome = run_trial(config, "trial", folder, whole(config, folder / "store", cache), report, cache)
         assert outcome.status is Status.stopped
         assert outcome.responses == {}
-    return run_trial(config, "trial", folder, lambda progress: None, cache)
+    return run_trial(config, "trial", folder, whole(config, folder / "store", cache), lambda progress: None, cache)
 
 
 def metric_rows(folder: Path) -> pd.DataFrame:
@@ -122,14 +124,11 @@ def test_trial_without_steps_validates_once(config: RootCfg, tmp_path: Path):
     assert set(metric_rows(tmp_path).step) == {0}
 
 
-def test_checkpoint_of_another_trial_is_refused(config: RootCfg, tmp_path: Path):
-    def stop(progress: Progress) -> None:
-        raise StopTrial
-
-    run_trial(config, "trial", tmp_path, stop, CACHE)
-    (tmp_path / "trials" / "trial").rename(tmp_path / "trials" / "other")
-    with pytest.raises(MflabError, match="belongs to trial"):
-        run_trial(config, "other", tmp_path, lambda progress: None, CACHE)
+def test_inputs_that_changed_since_the_plan_are_refused(config: RootCfg, tmp_path: Path):
+    work = whole(config, tmp_path / "store", CACHE)
+    changed = dataclasses.replace(config, seed=5)
+    with pytest.raises(MflabError, match="must stay as they were planned"):
+        run_trial(changed, "trial", tmp_path, work, lambda progress: None, CACHE)
 
 
 def test_prompts_of_another_width_than_the_network_are_refused_with_both_numbers(tiny: list[str]):

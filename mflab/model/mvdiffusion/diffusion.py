@@ -107,10 +107,12 @@ class MVDiffusion(nn.Module):
         latents = self.codec.encode(images)
         batch = len(latents)
         device = latents.device
-        timesteps = torch.randint(len(self.alphas_cumprod), (batch,), generator=generator, device=device)
-        timesteps = shift_timesteps(timesteps, self.timestep_shift, len(self.alphas_cumprod))
-        noise = torch.randn(latents.shape, generator=generator, device=device)
-        drawn = torch.rand(batch, generator=generator, device=device)
+        # Drawn where the generator lives, so that a CPU and a GPU see the same numbers.
+        origin = generator.device
+        timesteps = torch.randint(len(self.alphas_cumprod), (batch,), generator=generator, device=origin)
+        timesteps = shift_timesteps(timesteps, self.timestep_shift, len(self.alphas_cumprod)).to(device)
+        noise = torch.randn(latents.shape, generator=generator, device=origin).to(device)
+        drawn = torch.rand(batch, generator=generator, device=origin).to(device)
         alpha, sigma = self._coefficients(timesteps)
         p = self.condition_dropout
         embedding = self.image_embedding(reference) * (drawn >= 2.0 * p)[:, None]

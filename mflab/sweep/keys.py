@@ -1,0 +1,183 @@
+"""Stage keys: names of training states and evaluations by everything that can change their bits, and nothing else.
+
+The state before step t is a pure function of where a run starts (its root) and of the settings of steps 0 to t - 1. So
+its name hashes the root and one record per step. Curricula that are cut into stages differently, or called differently,
+meet wherever they did the same: a name knows steps, not stages.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mflab.config import RootCfg, fingerprint, plain
+from mflab.curriculum import Stage
+from mflab.data.augment import get_augmentation
+from mflab.data.sources import DataCfg
+from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
+from mflab.sweep.identity import TRAINING_VERSION
+from mflab.sweep.inputs import TrialInputs, find_metric, validation_data
+from mflab.train import learning_rate
+
+ROOT_DIGITS, STATE_DIGITS = 16, 32
+# Fields of a data config that training cannot see: names, memory, places, and what only concerns validation.
+_NOT_TRAINED = ("name", "cache_mb", "root", "train_list", "val_list", "num_val", "allow_overlap")
+# Fields of the optimiser that act through the learning rate of each step alone.
+_THROUGH_LR = ("lr", "schedule", "warmup_steps")
+_RECORD = np.dtype([("settings", "S16"), ("lr", "<f8"), ("blend", "<f8")])
+RECORD_BYTES = _RECORD.itemsize
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The states that a trial passes.
+
+    Attributes:
+        root: hash of where training starts: seed, data, initial weights, model, optimiser, numerics.
+        initial: hash of the untrained network alone, for what is evaluated before the first step.
+        records: 32 bytes per step: digest of its settings, learning rate, blend of prompts.
+
+    Example:
+        >>> long, short = Chain("r", "i", bytes(96)), Chain("r", "i", bytes(64))
+        >>> long.names([1, 2]) == short.names([1, 2]), long.name(3) == long.name(2)
+        (True, False)
+    """
+
+    root: str
+    initial: str
+    records: bytes
+
+    @property
+    def num_steps(self) -> int:
+        return len(self.records) // RECORD_BYTES
+
+    def name(self, step: int) -> str:
+        """Name of the state before step `step`: root, step and hash."""
+        return self.names([step])[0]
+
+    def passes(self, name: str) -> bool:
+        """Whether a state of this name is on the chain."""
+        step = step_of(name)
+        return name[:ROOT_DIGITS] == self.root[:ROOT_DIGITS] and step <= self.num_steps and self.name(step) == name
+
+    def names(self, steps: list[int]) -> list[str]:
+        """Names of the states before these steps, which must ascend; one pass over the records."""
+        digest, place, names = hashlib.sha256(self.root.encode()), 0, []
+        for step in steps:
+            digest.update(self.records[place * RECORD_BYTES : step * RECORD_BYTES])
+            place = step
+            names.append(f"{self.root[:ROOT_DIGITS]}/{step:08d}-{digest.hexdigest()[:STATE_DIGITS]}")
+        return names
+
+
+def step_of(name: str) -> int:
+    """Step of a state's name.
+
+    Example:
+        >>> step_of("0123456789abcdef/00000150-00112233445566778899aabbccddeeff")
+        150
+    """
+    return int(name.partition("/")[2][:8])
+
+
+def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
+    """The chain of a trial; `records` are those of `step_records`, the same for all seeds of a cell."""
+    numerics = {
+        "torch": torch.__version__,
+        "training_version": TRAINING_VERSION,
+        "threads": config.train.threads,
+        "device": config.train.device.name,
+    }
+    network = plain(replace(config.model, name="", weights=weights_fingerprint(config.model.weights)))
+    start = {
+        "model": network,
+        "size": config.data.size,
+        "num_views": len(inputs.sources.train.view_names),
+        # Drawn weights depend on the seed, loaded ones do not.
+        "seed": config.seed if config.model.weights == NO_WEIGHTS else None,
+        "numerics": numerics,
+    }
+    optimiser = {name: value for name, value in plain(config.optim).items() if name not in _THROUGH_LR}
+    data = [_trained_data(config.data), inputs.sources.train.fingerprint]
+    root = [start, optimiser, data, config.seed, config.train.batch_size]
+    return Chain(fingerprint(root), fingerprint(start), records)
+
+
+def _trained_data(cfg: DataCfg) -> dict[str, object]:
+    values = {name: value for name, value in plain(cfg).items() if name not in _NOT_TRAINED}
+    if cfg.camera_file:
+        values["camera_file"] = hashlib.sha256((Path(cfg.root) / cfg.camera_file).read_bytes()).hexdigest()
+    return values
+
+
+def step_records(config: RootCfg, inputs: TrialInputs) -> bytes:
+    """One record per step of a cell."""
+    curriculum = inputs.curriculum
+    if curriculum is None:
+        return b""
+    records = np.zeros(curriculum.num_steps, _RECORD)
+    digests: dict[tuple[int, bool], bytes] = {}
+    for step in range(curriculum.num_steps):
+        state = curriculum.at(step)
+        # A blend of 1 no longer knows where it came from.
+        key = (state.index, state.blend < 1.0)
+        if key not in digests:
+            digests[key] = _settings(config, inputs, state.stage, state.prompt_from if key[1] else state.prompt_to)
+        lr = learning_rate(config.optim, step, curriculum.num_steps) * state.stage.lr_multiplier_at(step)
+        records[step] = (digests[key], lr, state.blend)
+    return records.tobytes()
+
+
+def _settings(config: RootCfg, inputs: TrialInputs, stage: Stage, prompt_from: str) -> bytes:
+    """Digest of what holds in a step, by content: two names for one embedding or augmentation give one digest."""
+    base = None
+    if stage.base_fraction > 0.0:
+        assert inputs.base_source is not None
+        base = [
+            _trained_data(config.base_data),
+            inputs.base_source.fingerprint,
+            inputs.prompts[config.train.base_style].values_sha256,
+        ]
+    augmentation = plain(get_augmentation(stage.augmentation))
+    augmentation.pop("name")
+    values = {
+        "prompts": [inputs.prompts[prompt_from].values_sha256, inputs.prompts[stage.prompt].values_sha256],
+        "augmentation": augmentation,
+        "trainable": stage.trainable.name,
+        "reference": stage.reference,
+        "base": [stage.base_fraction, base],
+    }
+    # Hexadecimal digits, since a field of bytes would lose trailing zeros.
+    return fingerprint(values)[:16].encode()
+
+
+def evaluation_key(config: RootCfg, inputs: TrialInputs) -> str:
+    """Hash of how a trial is evaluated: validation set, sampler, wording, metrics; not of what is evaluated."""
+    validation = plain(config.validation)
+    validation.pop("at")
+    # Pictures are extra: an evaluation with them serves who needs none.
+    validation.pop("num_images")
+    lpips = find_metric(config.validation.lpips)
+    return fingerprint(
+        [
+            validation_data(config.data, inputs.sources),
+            validation,
+            inputs.prompts[config.prompts.style].values_sha256,
+            type(lpips).__name__,
+        ]
+    )
+
+
+def evaluation_name(chain: Chain, step: int, state: str, key: str) -> str:
+    """Name of the evaluation `key` of the state before `step`.
+
+    Args:
+        chain: the trial's chain.
+        step: 0 is the untrained network, which needs no seed if its weights are loaded.
+        state: the state's name.
+        key: from `evaluation_key`.
+    """
+    digest = hashlib.sha256(f"{state if step else chain.initial} {key}".encode()).hexdigest()[:STATE_DIGITS]
+    return f"{digest[:2]}/{digest}"
