@@ -8,7 +8,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -21,6 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mflab.curriculum import CurriculumCfg
 from mflab.data.sources import DataCfg
+from mflab.design.racing import RaceCfg
+from mflab.design.space import SearchCfg
 from mflab.errors import MflabError
 from mflab.model import ModelCfg
 from mflab.prompts import PromptsCfg
@@ -54,10 +58,12 @@ class StoreCfg:
     Attributes:
         budget_gb: most it may hold, 10^9 bytes; states that no trial needs any more go first. 0 is no limit.
         min_free_gb: what stays free on its disk; a sweep stops clearly before it takes more.
+        share: false trains every trial by itself, for comparison; what it stores is found by that trial alone.
     """
 
     budget_gb: float = 0.0
     min_free_gb: float = 1.0
+    share: bool = True
 
 
 @dataclass
@@ -106,6 +112,8 @@ class SweepCfg:
         question: what the sweep answers.
         response: what is compared.
         factors: name -> {key, levels: [values]} or {levels: {level: {config key: value}}}.
+        search: a search of a space by Optuna, instead of factors.
+        race: looks after which cells that are beaten get no more seeds.
         design: full_factorial or one_factor.
         baseline: level per factor that one_factor varies around; empty means first levels.
         seeds: one block of trials per seed.
@@ -120,6 +128,8 @@ class SweepCfg:
     question: str = "What does this one configuration score?"
     response: ResponseCfg = field(default_factory=ResponseCfg)
     factors: dict[str, Any] = field(default_factory=dict)
+    search: SearchCfg = field(default_factory=SearchCfg)
+    race: RaceCfg = field(default_factory=RaceCfg)
     design: str = "full_factorial"
     baseline: dict[str, str] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0])
@@ -148,6 +158,8 @@ class RootCfg:
     seed: int = 0
 
 
+# What is its own JSON value; most values of a config are.
+_ATOMS = frozenset((str, int, float, bool, NoneType))
 # Fields that cannot change the result of a trial.
 _NOT_TREATMENT = ("sweep", "paths", "store")
 
@@ -235,8 +247,11 @@ def _explain(error: Exception) -> str:
 
 def plain(value: Any) -> Any:
     """Dataclasses, enums and tuples as JSON values."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if type(value) in _ATOMS:
+        return value
+    names = _field_names(type(value))
+    if names is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, dict):
@@ -246,13 +261,19 @@ def plain(value: Any) -> Any:
     return value
 
 
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else None
+
+
 def treatment(config: RootCfg) -> dict[str, Any]:
     """Everything of a config that can change the result of its trial, as JSON values.
 
     Labels (the `name` of a part) and the base data of a run that never draws from it are left out, so that two names
     for one treatment give one trial.
     """
-    values = {name: value for name, value in plain(config).items() if name not in _NOT_TREATMENT}
+    names = [item.name for item in fields(config) if item.name not in _NOT_TREATMENT]
+    values = {name: plain(getattr(config, name)) for name in names}
     for part in ("data", "base_data", "model", "curriculum"):
         values[part].pop("name")
         for key in ("root", "cache_mb"):

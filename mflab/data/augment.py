@@ -1,5 +1,6 @@
 """Named augmentations of a scene: flip with the view permutation that keeps it true, colour jitter, crop."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -55,6 +56,8 @@ class AugmentationCfg:
 _JITTER = AugmentationCfg("jitter", brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03)
 _CROP = AugmentationCfg("crop", crop=0.2)
 
+_STRENGTHS = ("brightness", "contrast", "saturation", "hue", "crop")
+
 AUGMENTATIONS: dict[str, AugmentationCfg] = {
     cfg.name: cfg
     for cfg in (
@@ -71,14 +74,31 @@ AUGMENTATIONS: dict[str, AugmentationCfg] = {
 
 
 def get_augmentation(name: str) -> AugmentationCfg:
-    """The shipped augmentation of that name.
+    """The shipped augmentation of that name, or `name*factor`: the same with colour and crop strengths scaled.
 
     Raises:
-        MflabError: no such augmentation.
+        MflabError: no such augmentation, a factor that is no number of at least 0, or a strength out of range.
+
+    Example:
+        >>> get_augmentation("jitter*0.5").brightness
+        0.1
     """
-    if name not in AUGMENTATIONS:
-        raise MflabError(f"Unknown augmentation {name!r}; choose one of {', '.join(AUGMENTATIONS)}.")
-    return AUGMENTATIONS[name]
+    base, star, text = name.partition("*")
+    if base not in AUGMENTATIONS:
+        options = ", ".join(AUGMENTATIONS)
+        raise MflabError(f"Unknown augmentation {base!r}; choose one of {options}, each also as name*factor.")
+    if not star:
+        return AUGMENTATIONS[base]
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not 0.0 <= factor < math.inf:
+        raise MflabError(f"The factor of an augmentation must be a number of at least 0, but got {name!r}.")
+    scaled = {field: factor * getattr(AUGMENTATIONS[base], field) for field in _STRENGTHS}
+    cfg = replace(AUGMENTATIONS[base], name=name, **scaled)
+    check_augmentation(cfg)
+    return cfg
 
 
 def check_augmentation(cfg: AugmentationCfg) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from mflab.design.contrasts import (
+    Gram,
     cramers_v,
     factor_columns,
+    gram_within,
     interaction_columns,
-    main_matrix,
     max_correlation,
+    positions,
     rank,
-    spans,
     sum_contrasts,
 )
 from mflab.design.designs import Cell, Run, full_factorial
@@ -102,24 +103,21 @@ def audit_design(factors: Sequence[Factor], runs: Sequence[Run]) -> Audit:
         raise MflabError("A design must have at least one run, but got none; set sweep.factors and sweep.seeds.")
     cells = list({tuple(run.cell.items()): run.cell for run in runs}.values())
     seeds = list(dict.fromkeys(run.seed for run in runs))
-    matrix = main_matrix(factors, runs)
-    pairs = _audit_pairs(factors, runs, matrix)
+    spaces = _spaces(factors, runs)
+    pairs = _audit_pairs(factors, runs, spaces)
     constant = tuple(factor.name for factor in factors if len({run.cell[factor.name] for run in runs}) == 1)
     mending = _mending_cells(factors, cells)
-    full_rank = rank(matrix) == matrix.shape[1]
+    main_rank, needed = spaces.within.rank(spaces.main), len(spaces.main)
+    full_rank = main_rank == needed
     counts = Counter((tuple(run.cell.items()), run.seed) for run in runs)
     balanced = len(counts) == len(cells) * len(seeds) and set(counts.values()) == {1}
-    interactions = [
-        interaction_columns(a, b, [run.cell for run in runs]) for a, b in itertools.combinations(factors, 2)
-    ]
-    together = np.hstack([matrix, *interactions])
-    interactions_estimable = full_rank and rank(together) == together.shape[1]
+    interactions_estimable = spaces.within.is_full
     return Audit(
         num_runs=len(runs),
         num_cells=len(cells),
         num_seeds=len(seeds),
-        rank=rank(matrix),
-        rank_needed=matrix.shape[1],
+        rank=len(seeds) + main_rank,
+        rank_needed=len(seeds) + needed,
         interactions_estimable=interactions_estimable,
         pairs=pairs,
         constant_factors=constant,
@@ -132,20 +130,64 @@ def audit_design(factors: Sequence[Factor], runs: Sequence[Run]) -> Audit:
     )
 
 
-def _audit_pairs(factors: Sequence[Factor], runs: Sequence[Run], matrix: np.ndarray) -> tuple[PairAudit, ...]:
+@dataclass(frozen=True)
+class _Spaces:
+    """The contrasts of a design and their products, reduced to what their ranks need.
+
+    Attributes:
+        within: all columns within seed blocks.
+        across: the columns of all factors, over all runs.
+        of: numbers of the columns of each factor, by name, and of each interaction, by both names.
+        main: numbers of the columns of all factors.
+    """
+
+    within: Gram
+    across: Gram
+    of: dict[str | tuple[str, str], np.ndarray]
+    main: np.ndarray
+
+
+def _spaces(factors: Sequence[Factor], runs: Sequence[Run]) -> _Spaces:
+    cells = [run.cell for run in runs]
+    # All entries are -1, 0 or 1; in full precision they would be the largest thing in a plan.
+    parts: dict[str | tuple[str, str], np.ndarray] = {
+        factor.name: factor_columns(factor, cells).astype(np.int8) for factor in factors
+    }
+    for first, second in itertools.combinations(factors, 2):
+        parts[first.name, second.name] = interaction_columns(parts[first.name], parts[second.name])
+    together = np.hstack([np.zeros((len(runs), 0), np.int8), *parts.values()])
+    ends = np.cumsum([part.shape[1] for part in parts.values()])
+    of = {name: np.arange(end - part.shape[1], end) for (name, part), end in zip(parts.items(), ends, strict=True)}
+    main = np.arange(sum(len(of[factor.name]) for factor in factors))
+    return _Spaces(
+        within=gram_within(together, positions([run.seed for run in runs])),
+        across=gram_within(together[:, main], np.zeros(len(runs), np.int64)),
+        of=of,
+        main=main,
+    )
+
+
+def _audit_pairs(factors: Sequence[Factor], runs: Sequence[Run], spaces: _Spaces) -> tuple[PairAudit, ...]:
     cells = [run.cell for run in runs]
     columns = {factor.name: factor_columns(factor, cells) for factor in factors}
     values: dict[str, list[object]] = {factor.name: [cell[factor.name] for cell in cells] for factor in factors}
     seeds: list[object] = [run.seed for run in runs]
     blocks = list(dict.fromkeys(seeds))
-    pairs = []
+    within, across = spaces.within, spaces.across
+    main_rank, pairs = within.rank(spaces.main), []
     for first, second in itertools.combinations(factors, 2):
-        product = interaction_columns(first, second, cells)
-        estimable = rank(np.hstack([matrix, product])) == rank(matrix) + product.shape[1]
-        pairs.append(_audit_pair(first.name, second.name, columns, values, estimable))
+        a, b, product = spaces.of[first.name], spaces.of[second.name], spaces.of[first.name, second.name]
+        spanned = across.rank(np.concatenate([a, b])) in (across.rank(a), across.rank(b))
+        estimable = within.rank(np.concatenate([spaces.main, product])) == main_rank + len(product)
+        pairs.append(_audit_pair(first.name, second.name, columns, values, spanned, estimable))
     if len(blocks) > 1:
         columns[SEED_BLOCKS], values[SEED_BLOCKS] = sum_contrasts(seeds, blocks), seeds
-        pairs += [_audit_pair(factor.name, SEED_BLOCKS, columns, values, None) for factor in factors]
+        for factor in factors:
+            own = spaces.of[factor.name]
+            inside = within.rank(own)
+            # Blocks span the factor where nothing of it is left inside them, and are spanned where they add nothing.
+            spanned = inside == 0 or len(blocks) + inside == 1 + across.rank(own)
+            pairs.append(_audit_pair(factor.name, SEED_BLOCKS, columns, values, spanned, None))
     return tuple(pairs)
 
 
@@ -154,16 +196,16 @@ def _audit_pair(
     second: str,
     columns: dict[str, np.ndarray],
     values: dict[str, list[object]],
+    spanned: bool,
     interaction_estimable: bool | None,
 ) -> PairAudit:
-    a, b = columns[first], columns[second]
     varies = len(set(values[first])) > 1 and len(set(values[second])) > 1
     return PairAudit(
         first=first,
         second=second,
         cramers_v=cramers_v(values[first], values[second]),
-        max_correlation=max_correlation(a, b),
-        aliased=varies and (spans(b, a) or spans(a, b)),
+        max_correlation=max_correlation(columns[first], columns[second]),
+        aliased=varies and spanned,
         interaction_estimable=interaction_estimable,
     )
 

@@ -1,11 +1,16 @@
 """Model matrices of a design in sum contrasts, and the questions asked of their column spaces."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from mflab.design.designs import Cell, Run
+from mflab.design.designs import Cell
 from mflab.design.factors import Factor
+
+# Rows multiplied at a time, so that no copy in full precision is as large as the design.
+_ROWS = 4096
 
 
 def sum_contrasts(values: Sequence[object], levels: Sequence[object]) -> np.ndarray:
@@ -32,35 +37,76 @@ def factor_columns(factor: Factor, cells: Sequence[Cell]) -> np.ndarray:
     return sum_contrasts([cell[factor.name] for cell in cells], factor.level_names)
 
 
-def main_matrix(factors: Sequence[Factor], runs: Sequence[Run]) -> np.ndarray:
-    """Main-effects model matrix: intercept, every factor, seed blocks; shape [runs, parameters]."""
-    cells = [run.cell for run in runs]
-    seeds = [run.seed for run in runs]
-    blocks = list(dict.fromkeys(seeds))
-    columns = [
-        np.ones((len(runs), 1)),
-        *(factor_columns(factor, cells) for factor in factors),
-    ]
-    if len(blocks) > 1:
-        columns.append(sum_contrasts(seeds, blocks))
-    return np.hstack(columns)
-
-
-def interaction_columns(first: Factor, second: Factor, cells: Sequence[Cell]) -> np.ndarray:
+def interaction_columns(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Products of the contrasts of two factors, shape [cells, (levels_1 - 1) (levels_2 - 1)]."""
-    a, b = factor_columns(first, cells), factor_columns(second, cells)
-    return np.einsum("ri,rj->rij", a, b).reshape(len(cells), -1)
+    return np.einsum("ri,rj->rij", first, second).reshape(len(first), first.shape[1] * second.shape[1])
+
+
+def positions(values: Sequence[object]) -> np.ndarray:
+    """Position of each value among the distinct values, in order of first use.
+
+    Example:
+        >>> positions(["b", "a", "b"]).tolist()
+        [0, 1, 0]
+    """
+    place = {value: index for index, value in enumerate(dict.fromkeys(values))}
+    return np.fromiter((place[value] for value in values), np.int64, len(values))
+
+
+@dataclass(frozen=True)
+class Gram:
+    """Inner products of columns within blocks, from which the rank of any choice of columns follows at once.
+
+    With the number of blocks added, that rank is the rank of the columns together with the blocks: centring takes out
+    what the blocks explain.
+
+    Attributes:
+        products: shape [columns, columns].
+        num_rows: number of runs.
+    """
+
+    products: np.ndarray
+    num_rows: int
+
+    @cached_property
+    def is_full(self) -> bool:
+        """Whether all columns are independent, and so are any of them."""
+        return self._rank(np.arange(len(self.products))) == len(self.products)
+
+    def rank(self, chosen: np.ndarray) -> int:
+        """Rank of some columns, given by their numbers."""
+        return len(chosen) if self.is_full else self._rank(chosen)
+
+    def _rank(self, chosen: np.ndarray) -> int:
+        values = np.linalg.eigvalsh(self.products[np.ix_(chosen, chosen)])
+        # Squares of singular values: as far from rounding as 1e-8 of the number of rows is for the values themselves.
+        return int((values > 1e-12 * self.num_rows).sum())
+
+
+def gram_within(columns: np.ndarray, blocks: np.ndarray) -> Gram:
+    """The inner products of columns of small integers within blocks.
+
+    Args:
+        columns: one row per run.
+        blocks: block of each run, 0 to number of blocks - 1.
+
+    Example:
+        >>> gram = gram_within(np.array([[1, 1], [1, 2], [2, 3], [2, 4]]), np.array([0, 0, 1, 1]))
+        >>> gram.products.tolist(), gram.rank(np.array([0])), gram.rank(np.array([0, 1]))
+        ([[0.0, 0.0], [0.0, 1.0]], 0, 1)
+    """
+    products = np.zeros((columns.shape[1], columns.shape[1]))
+    for start in range(0, len(columns), _ROWS):
+        rows = columns[start : start + _ROWS].astype(np.float64)
+        products += rows.T @ rows
+    order, counts = np.argsort(blocks, kind="stable"), np.bincount(blocks)
+    sums = np.add.reduceat(columns[order], np.cumsum(counts) - counts, axis=0, dtype=np.float64)
+    return Gram(products - (sums / counts[:, None]).T @ sums, len(columns))
 
 
 def rank(matrix: np.ndarray) -> int:
     """Rank of a matrix of small integers."""
     return int(np.linalg.matrix_rank(matrix, tol=1e-8 * max(matrix.shape))) if matrix.size else 0
-
-
-def spans(columns: np.ndarray, target: np.ndarray) -> bool:
-    """Whether `target` lies in the span of `columns` and the intercept."""
-    base = np.hstack([np.ones((len(columns), 1)), columns])
-    return rank(np.hstack([base, target])) == rank(base)
 
 
 def max_correlation(first: np.ndarray, second: np.ndarray) -> float:
@@ -84,12 +130,11 @@ def cramers_v(first: Sequence[object], second: Sequence[object]) -> float:
         >>> cramers_v("aabb", "xyxy"), cramers_v("aabb", "xxyy")
         (0.0, 1.0)
     """
-    rows, columns = list(dict.fromkeys(first)), list(dict.fromkeys(second))
-    if min(len(rows), len(columns)) < 2:
+    shape = len(set(first)), len(set(second))
+    if min(shape) < 2:
         return 0.0
-    counts = np.zeros((len(rows), len(columns)))
-    for a, b in zip(first, second, strict=True):
-        counts[rows.index(a), columns.index(b)] += 1
+    counts = np.zeros(shape)
+    np.add.at(counts, (positions(first), positions(second)), 1)
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
     chi2 = ((counts - expected) ** 2 / expected).sum()
     return float(np.sqrt(chi2 / counts.sum() / (min(counts.shape) - 1)))

@@ -103,11 +103,12 @@ def run_order(runs: Sequence[Run], generator: np.random.Generator) -> list[int]:
         >>> sorted(order[:2]), sorted(order[2:])
         ([0, 1], [2, 3])
     """
-    blocks = list(dict.fromkeys(run.seed for run in runs))
+    blocks: dict[int, list[int]] = {}
+    for index, run in enumerate(runs):
+        blocks.setdefault(run.seed, []).append(index)
     order = [0] * len(runs)
     position = 0
-    for seed in blocks:
-        members = [index for index, run in enumerate(runs) if run.seed == seed]
+    for members in blocks.values():
         for index in generator.permutation(members):
             order[int(index)] = position
             position += 1

@@ -27,9 +27,9 @@ def paired_power(effect: float, num_pairs: int, alpha: float = ALPHA) -> float:
     freedom = num_pairs - 1
     critical = float(stats.t.ppf(1 - alpha / 2, freedom))
     shift = abs(effect) * math.sqrt(num_pairs)
-    # Beyond a shift of 10 the wrong tail holds nothing, and scipy's value for it is not a number.
     wrong_tail = float(stats.nct.cdf(-critical, freedom, shift)) if shift < 10 else 0.0
-    return float(stats.nct.sf(critical, freedom, shift)) + wrong_tail
+    # From a shift of about 5 on the wrong tail holds next to nothing, and scipy's value for it may be no number.
+    return float(stats.nct.sf(critical, freedom, shift)) + (0.0 if math.isnan(wrong_tail) else wrong_tail)
 
 
 def mde(num_pairs: int, power: float = POWER, alpha: float = ALPHA) -> float:

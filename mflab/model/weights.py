@@ -42,12 +42,12 @@ def weights_fingerprint(weights: str) -> str:
     if path is None:
         return NO_WEIGHTS
     status = path.stat()
-    return _file_sha256(path.resolve(), status.st_mtime_ns, status.st_size)
+    return _file_sha256(path, (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size))
 
 
 @lru_cache(maxsize=16)
-def _file_sha256(path: Path, mtime_ns: int, size: int) -> str:
-    """Digest of a file, read again once time or size say that it is another."""
+def _file_sha256(path: Path, status: tuple[int, ...]) -> str:
+    """Digest of a file, read again once its place, time or size say that it is another."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -25,13 +25,18 @@ METRIC_COLUMNS = ("trial_id", "step", "scene", "view", "seen", "metric", "value"
 BASELINE_COLUMNS = ("baseline", "dataset", "scene", "view", "seen", "metric", "value")
 TRAINING_COLUMNS = ("trial_id", "step", "loss", "lr", "grad_norm", "stage", "seconds")
 
-# Columns of trials.csv that stand before and after the factor columns.
+# Columns of trials.csv that stand before and after the factor columns. `steps` is what a trial consists of, `steps_run`
+# what it trained itself; `seconds` is the wall time of its own job, `seconds_alone` what training and evaluation would
+# have cost without sharing, `seconds_amortised` the same with what is shared divided among its sharers.
 TRIAL_COLUMNS_BEFORE = ("trial_id", "status")
 TRIAL_COLUMNS_AFTER = (
     "seed",
     "run_order",
     "steps",
+    "steps_run",
     "seconds",
+    "seconds_alone",
+    "seconds_amortised",
     "overhead_seconds",
     "peak_memory_gb",
     "error",

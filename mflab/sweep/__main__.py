@@ -1,23 +1,27 @@
 """`python -m mflab.sweep [overrides]`: plans a sweep, runs what is missing, says where the results are."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
 
 from rich.console import Console
 
 from mflab.config import RootCfg, compose, sweep_questions
 from mflab.errors import MflabError
-from mflab.results import PLAN_FILE
-from mflab.sweep.driver import Driver, exit_status, failures
+from mflab.results import PLAN_FILE, TrialRecord
+from mflab.sweep.agenda import Agenda
+from mflab.sweep.design_agenda import design_agenda
+from mflab.sweep.driver import Driver, MakeAgenda, exit_status, failures
 from mflab.sweep.hooks import Hooks, JobRunner
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.ledger import Ledger, sweep_lock
 from mflab.sweep.overrides import COMMAND, repeat_command
 from mflab.sweep.plan import make_plan
 from mflab.sweep.planned import SweepPlan, running_folder, sweep_folder
-from mflab.sweep.summary import print_plan
+from mflab.sweep.schedule import Schedule
+from mflab.sweep.summary import print_end, print_plan
 from mflab.tracking.console import SweepConsole
-from mflab.train.atomic import write_atomically
 
 USAGE = f"""Runs a sweep: {COMMAND} [+sweep=NAME] [key=value ...]
 
@@ -59,20 +63,53 @@ def main(arguments: Sequence[str] | None = None, run_jobs: JobRunner | None = No
 def _run(
     config: RootCfg, overrides: Sequence[str], ledger: Ledger, console: Console, run_jobs: JobRunner | None
 ) -> int:
-    plan = make_plan(config, overrides, ledger.read(), InputCache())
-    driver = Driver(plan, ledger, SweepConsole(console, plan.record.response.name, plan.record.response.unit))
-    write_atomically(plan.folder / PLAN_FILE, lambda file: file.write(plan.record.to_json().encode()))
-    print_plan(plan, len(driver.trials), console)
-    if config.sweep.dry_run:
-        # The tables must list the trials of the plan that now stands beside them.
-        driver.export()
-        console.print(
-            f"Plan: {running_folder(plan) / PLAN_FILE}. Nothing was run: sweep.dry_run=true.", highlight=False
-        )
-        return 0
-    driver.run(run_jobs or _run_on_ray)
-    _print_end(plan, driver, console)
-    return exit_status(plan, driver)
+    with ExitStack() as resources:
+        if config.sweep.search.trials:
+            plan, make_agenda = _plan_search(config, overrides, ledger, resources)
+        else:
+            plan, make_agenda = make_plan(config, overrides, ledger.read(), InputCache()), design_agenda
+        shown = SweepConsole(console, plan.record.response.name, plan.record.response.unit)
+        driver = Driver(plan, ledger, shown, make_agenda)
+        driver.write_plan()
+        print_plan(plan, driver.agenda.num_trials, console)
+        if config.sweep.dry_run:
+            # The tables must list the trials of the plan that now stands beside them.
+            driver.export()
+            text = f"Plan: {running_folder(plan) / PLAN_FILE}. Nothing was run: sweep.dry_run=true."
+            console.print(text, highlight=False)
+            return 0
+        driver.run(run_jobs or _run_on_ray)
+        _print_end(driver, console)
+        return exit_status(driver)
+
+
+def _plan_search(
+    config: RootCfg, overrides: Sequence[str], ledger: Ledger, resources: ExitStack
+) -> tuple[SweepPlan, MakeAgenda]:
+    # Optuna costs a second that a design need not pay.
+    from mflab.sweep.search_agenda import SearchAgenda, write_importances
+    from mflab.sweep.search_plan import Suggester, declare_search, make_search_plan
+
+    search = declare_search(config, overrides)
+    study = resources.enter_context(search.open())
+    suggester = Suggester(search, overrides, InputCache())
+    plan = make_search_plan(search, study, overrides, ledger.read(), suggester)
+    resources.callback(write_importances, study, plan.folder)
+    if study.requeued:
+        ledger.append("requeued", suggestions=study.requeued)
+
+    if config.sweep.only:
+        return plan, design_agenda
+
+    def make_agenda(
+        plan: SweepPlan,
+        pending: Sequence[TrialRecord],
+        schedule: Schedule,
+        endings: Mapping[str, Mapping[str, Any]],
+    ) -> Agenda:
+        return SearchAgenda(plan, search, study, suggester, schedule, endings)
+
+    return plan, make_agenda
 
 
 def _run_on_ray(workers: int, threads: int, hooks: Hooks) -> None:
@@ -82,16 +119,18 @@ def _run_on_ray(workers: int, threads: int, hooks: Hooks) -> None:
     run_jobs(workers, threads, hooks)
 
 
-def _print_end(plan: SweepPlan, driver: Driver, console: Console) -> None:
+def _print_end(driver: Driver, console: Console) -> None:
+    plan = driver.plan
     folder = running_folder(plan)
-    for row in failures(plan, driver):
-        console.print(
-            f"{row['event']}: {row['error']}\n  repeat: {row['repeat']}", style="red", markup=False, highlight=False
-        )
+    for row in failures(driver):
+        text = f"{row['event']}: {row['error']}\n  repeat: {row['repeat']}"
+        console.print(text, style="red", markup=False, highlight=False)
     for text in driver.failed_baselines:
         console.print(f"baseline failed: {text}", style="red", markup=False, highlight=False)
     if driver.is_stopping:
-        console.print(f"Interrupted. To go on: {repeat_command(plan.overrides)}", markup=False, highlight=False)
+        text = f"Interrupted. To go on: {repeat_command(plan.overrides)}"
+        console.print(text, markup=False, highlight=False)
+    print_end(driver.rows, console)
     console.print(f"Results: {folder}", highlight=False)
     console.print(f"Report:  python analysis/make_report.py {folder}", highlight=False)
 

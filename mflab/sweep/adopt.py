@@ -32,7 +32,8 @@ def kept_steps(schedule: Schedule, task: Task) -> tuple[int, ...]:
 
 
 def _done(plan: SweepPlan, task: Task, keep: tuple[int, ...], known: Known) -> TrialOutcome | None:
-    if known.targets(task.route, task.until, task.needs_state) or not task.until:
+    is_whole = 0 < task.until == task.route.chain.num_steps
+    if not is_whole or known.targets(task.route, task.until, task.needs_state):
         return None
     trial = plan.trials[task.trial_id]
     assembled = assemble(plan.store, task.route, task.until, keep, trial.curriculum)

@@ -1,30 +1,36 @@
 """What a sweep still has to do, and what follows when a trial ends."""
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from mflab.results import TrialRecord
-from mflab.sweep.pending import task_of
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.schedule import Assignment, Schedule
+from mflab.sweep.schedule import Assignment
 from mflab.sweep.trial import TrialOutcome
 
 
 class Verdict(NamedTuple):
-    """An ending that a trial gets without running on: which, and why."""
+    """An ending that a trial gets without running on: which, why, and after how many steps."""
 
     trial_id: str
     event: str
     reason: str
+    steps: int = 0
 
 
 @runtime_checkable
 class Agenda(Protocol):
-    """Where a driver's trials come from."""
+    """Where a driver's trials come from.
+
+    Attributes:
+        plan: the plan; a search's grows.
+        verdicts: what was decided by earlier starts already.
+    """
+
+    plan: SweepPlan
+    verdicts: list[Verdict]
 
     @property
-    def plan(self) -> SweepPlan:
-        """The plan; a search's grows."""
+    def num_trials(self) -> int:
+        """Trials of this start, at most."""
         ...
 
     @property
@@ -36,32 +42,6 @@ class Agenda(Protocol):
         """The next piece of work, None while there is none or all of it is held back."""
         ...
 
-    def ended(self, assignment: Assignment, outcome: TrialOutcome) -> list[Verdict]:
-        """Takes the end of a piece of work; returns what it decides for trials that do not run on."""
+    def ended(self, trial_id: str, outcome: TrialOutcome) -> list[Verdict]:
+        """Takes the end of a trial, or of its way to a rung; returns what it decides for trials that do not run on."""
         ...
-
-
-class DesignAgenda:
-    """The trials of a design: each runs to its end.
-
-    Args:
-        plan: the plan.
-        pending: trials that are not over.
-        schedule: hands them out.
-    """
-
-    def __init__(self, plan: SweepPlan, pending: Sequence[TrialRecord], schedule: Schedule) -> None:
-        self.plan = plan
-        self.schedule = schedule
-        tasks = [task_of(plan.trials[record.trial_id], plan.folder, record.run_order) for record in pending]
-        schedule.add(tasks, {one: trial.route for one, trial in plan.trials.items()})
-
-    @property
-    def is_finished(self) -> bool:
-        return not self.schedule.tasks
-
-    def next(self) -> Assignment | None:
-        return self.schedule.next()
-
-    def ended(self, assignment: Assignment, outcome: TrialOutcome) -> list[Verdict]:
-        return []

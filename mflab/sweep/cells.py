@@ -76,8 +76,9 @@ class CellComposer:
             MflabError: as `mflab.config.compose` does for these overrides.
         """
         if self.is_fast and len(self._checked) < MAX_CHECKED and self._choices(settings) not in self._checked:
+            checked = self.check(settings)
             self._checked.add(self._choices(settings))
-            return self.check(settings)
+            return checked
         texts = (*self.kept, *_texts(settings))
         return self._copy(settings) or compose(texts), texts
 
@@ -182,11 +183,13 @@ def compose_cells(factors: Sequence[Factor], cells: Sequence[Cell], overrides: S
         for key, cell in dict(zip(keys, cells, strict=True)).items()
     }
     composer = CellComposer(overrides, is_fast=len(distinct) >= FEW_CELLS)
+    was_fast = composer.is_fast
     made = {key: composer.compose(settings) for key, settings in distinct.items()}
     if composer.is_fast:
         composer.check(distinct[keys[-1]])
-        if not composer.is_fast:
-            made = {key: composer.compose(settings) for key, settings in distinct.items()}
+    if was_fast and not composer.is_fast:
+        # What was copied before the difference came out may be wrong too.
+        made = {key: composer.compose(settings) for key, settings in distinct.items()}
     return [made[key] for key in keys]
 
 

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from types import FrameType
@@ -13,9 +13,9 @@ from typing import Any
 
 from mflab.errors import MflabError
 from mflab.metrics import Absent
-from mflab.results import Direction, Status, TrialRecord
+from mflab.results import PLAN_FILE, Direction, Status, TrialRecord
 from mflab.sweep.adopt import adopt, kept_steps
-from mflab.sweep.agenda import Agenda, DesignAgenda
+from mflab.sweep.agenda import Agenda, Verdict
 from mflab.sweep.artifacts import TRACEBACK_FILE, trial_folder
 from mflab.sweep.export import Throttle, export
 from mflab.sweep.hooks import Hooks, JobRunner
@@ -25,6 +25,7 @@ from mflab.sweep.known import Known
 from mflab.sweep.ledger import Ledger, latest
 from mflab.sweep.overrides import repeat_command
 from mflab.sweep.pending import baseline_files, pending_baselines, pending_trials, trial_job, trial_name
+from mflab.sweep.plan import refreshed
 from mflab.sweep.planned import SweepPlan
 from mflab.sweep.prepare import PreparedTrial
 from mflab.sweep.provenance import git_state, package_versions
@@ -34,9 +35,11 @@ from mflab.sweep.store.leases import Leases
 from mflab.sweep.store.references import ChainReference, register
 from mflab.sweep.trial import TrialOutcome
 from mflab.tracking.console import RunningTrial, Snapshot, SweepConsole
+from mflab.train.atomic import write_atomically
 
 TICK_SECONDS = 0.5
 FOREIGN_SECONDS = 2.0
+MakeAgenda = Callable[[SweepPlan, Sequence[TrialRecord], Schedule, Mapping[str, Mapping[str, Any]]], Agenda]
 WORKER_DIED = "the worker process died, and died again when the trial went on: out of memory, or killed"
 
 
@@ -47,28 +50,43 @@ class Driver:
         plan: what to do.
         ledger: where everything that happens is written.
         console: where progress is shown.
+        make_agenda: says which trials come when, of plan, pending trials, schedule and earlier endings.
     """
 
-    def __init__(self, plan: SweepPlan, ledger: Ledger, console: SweepConsole) -> None:
-        self.plan, self.ledger, self.console = plan, ledger, console
+    def __init__(self, plan: SweepPlan, ledger: Ledger, console: SweepConsole, make_agenda: MakeAgenda) -> None:
+        self.ledger, self.console = ledger, console
         self.rows = ledger.read()
         self.stop_file = plan.folder / f".stop-{os.getpid()}"
         self.counts: Counter[str] = Counter()
         self.running: dict[str, tuple[Job, Assignment]] = {}
-        self.records = {record.trial_id: record for record in plan.record.trials}
+        self._records: dict[str, TrialRecord] = {}
         self.failed_baselines: list[str] = []
-        self.trials = pending_trials(plan, latest(self.rows))
+        is_search = plan.record.search is not None and not plan.config.sweep.only
+        pending = [] if is_search else pending_trials(plan, latest(self.rows))
         self.baselines = pending_baselines(plan, self.stop_file)
+        self._baselines = {job.job_id for job in self.baselines}
         self.known = Known.of(plan.store)
         self.schedule = Schedule(self.known, self._is_stored)
-        self.agenda: Agenda = DesignAgenda(plan, self.trials, self.schedule)
+        self.agenda = make_agenda(plan, pending, self.schedule, latest(self.rows))
         self.is_stopping = False
+        self._written = plan
         self.problem: Exception | None = None
         self.deaths: dict[str, str] = {}
         self.throttle = Throttle()
         self.best: tuple[str, float] | None = None
         self.started = self.ticked = self.looked = time.monotonic()
         self.steps_run = self.order = 0
+
+    @property
+    def plan(self) -> SweepPlan:
+        """The plan as it is now: a search's grows."""
+        return self.agenda.plan
+
+    def record(self, trial_id: str) -> TrialRecord:
+        """What the plan says of a trial."""
+        if trial_id not in self._records:
+            self._records = {record.trial_id: record for record in self.plan.record.trials}
+        return self._records[trial_id]
 
     def run(self, run_jobs: JobRunner) -> None:
         """Does every missing job and leaves ledger and tables complete, whatever happens in between."""
@@ -79,8 +97,10 @@ class Driver:
                 self.leases = self.schedule.claims = leases
                 self._register()
                 self._adopt_all()
+                self._write_verdicts(self.agenda.verdicts)
                 if self.baselines or not self.agenda.is_finished:
-                    threads = max(trial.config.train.threads for trial in self.plan.trials.values())
+                    configs = [self.plan.config, *(trial.config for trial in self.plan.trials.values())]
+                    threads = max(config.train.threads for config in configs)
                     hooks = Hooks(
                         next_job=self._next_job,
                         is_finished=lambda: self.is_stopping or (not self.baselines and self.agenda.is_finished),
@@ -105,7 +125,16 @@ class Driver:
             self._register()
             self.export()
 
+    def write_plan(self) -> None:
+        """Writes `plan.json`."""
+        self._written = self.plan
+        plan = self.plan if self.plan.record.search is None else refreshed(self.plan, self.schedule.forest, self.known)
+        content = plan.record.to_json().encode()
+        write_atomically(self.plan.folder / PLAN_FILE, lambda file: file.write(content))
+
     def export(self) -> None:
+        if self.plan is not self._written:
+            self.write_plan()
         files = [file for file, _ in baseline_files(self.plan).values()]
         with self.throttle:
             export(self.plan.folder, self.plan.record, self.rows, files)
@@ -164,25 +193,33 @@ class Driver:
         outcome = adopt(self.plan, task, kept_steps(self.schedule, task), self.known)
         if outcome is not None:
             self.schedule.remove(task.trial_id)
-            self._trial_ended(self.records[task.trial_id], outcome, outcome.seconds, found=True)
+            self._trial_ended(self.record(task.trial_id), outcome, outcome.seconds, found=True)
+            self._write_verdicts(self.agenda.ended(task.trial_id, outcome))
 
     def _next_job(self) -> Job | None:
         """The next job; None while everything left is held back."""
         try:
             if self.baselines:
                 return self.baselines.pop(0)
+            before = self.plan
             assignment = self.agenda.next()
-            if assignment is None:
-                return None
-            return self._start(assignment)
+            if self.plan is not before:
+                self._add_baselines()
+            return None if assignment is None else self._start(assignment)
         except Exception as error:
             self.problem = self.problem or error
             self._stop()
             return None
 
+    def _add_baselines(self) -> None:
+        """A plan that grew may need baselines that it did not need before."""
+        new = [job for job in pending_baselines(self.plan, self.stop_file) if job.job_id not in self._baselines]
+        self._baselines |= {job.job_id for job in new}
+        self.baselines += new
+
     def _start(self, assignment: Assignment) -> Job:
         trial_id = assignment.task.trial_id
-        job = trial_job(self.plan, self.records[trial_id], assignment, self.stop_file)
+        job = trial_job(self.plan, self.record(trial_id), assignment, self.stop_file)
         self.running[trial_id] = (job, assignment)
         self.order += 1
         fields = {"order": self.order, "until": assignment.task.until, "steps_to_run": assignment.num_steps}
@@ -200,7 +237,7 @@ class Driver:
             workers=self.plan.workers,
             cores=len(os.sched_getaffinity(0)),
         )
-        self._append("planned", trials=len(self.plan.record.trials), to_run=len(self.trials))
+        self._append("planned", trials=len(self.plan.record.trials), to_run=self.agenda.num_trials)
         for net in dict.fromkeys(trial.config.validation.lpips for trial in self.plan.trials.values()):
             found = find_metric(net)
             if isinstance(found, Absent):
@@ -258,18 +295,24 @@ class Driver:
             self._stop()
         # Paused at a rung, a trial has responses and goes on, or the agenda says why not.
         if not (outcome.status is Status.stopped and outcome.responses):
-            self._trial_ended(self.records[job.job_id], outcome, wall)
-        for verdict in self.agenda.ended(assignment, outcome):
-            self._append(verdict.event, trial_id=verdict.trial_id, error=verdict.reason, steps=0)
+            self._trial_ended(self.record(job.job_id), outcome, wall)
+        self._write_verdicts(self.agenda.ended(job.job_id, outcome))
         if outcome.status is Status.diverged:
             self._spread_divergence()
         for trial_id in behind:
             cause = f"its common stage with trial {job.job_id} failed: {outcome.error}"
             self.schedule.remove(trial_id)
             steps = outcome.steps if not died else 0
-            self._trial_ended(self.records[trial_id], TrialOutcome(Status.failed, steps=steps, error=cause), 0.0)
+            self._trial_ended(self.record(trial_id), TrialOutcome(Status.failed, steps=steps, error=cause), 0.0)
         if self.throttle.is_due():
             self.export()
+
+    def _write_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Ends trials that the agenda stopped."""
+        for trial_id, event, reason, steps in verdicts:
+            self.counts[event] += 1
+            self._append(event, trial_id=trial_id, error=reason, found=False, steps=steps)
+            self.console.line(f"{trial_name(self.record(trial_id))}: {reason}.")
 
     def _spread_divergence(self) -> None:
         """Ends the trials that would diverge at the step at which one just did."""
@@ -336,29 +379,30 @@ class Driver:
             made += max(0, step - (assignment.task.until - assignment.num_steps))
         elapsed = time.monotonic() - self.started
         # A trial without steps still costs a validation, so a trial counts as one step more than it has.
-        total = self.plan.record.steps_to_run + len(self.trials)
+        total = self.plan.record.steps_to_run + self.agenda.num_trials
         done = made + self.counts.total()
+        is_known = self.plan.record.search is None
         return Snapshot(
-            total=len(self.trials),
+            total=self.agenda.num_trials,
             counts=dict(self.counts),
             running=running,
             steps_per_second=made / elapsed if made > 0 else None,
-            seconds_left=elapsed * (total - done) / done if done > 0 and total >= done else None,
+            seconds_left=elapsed * (total - done) / done if is_known and total >= done > 0 else None,
             best=self.best,
         )
 
 
-def exit_status(plan: SweepPlan, driver: Driver) -> int:
+def exit_status(driver: Driver) -> int:
     """130 after an interruption, 1 if a trial or a baseline failed or diverged, now or before; else 0."""
     if driver.is_stopping:
         return 130
-    bad = failures(plan, driver)
+    bad = failures(driver)
     return 1 if bad or driver.failed_baselines else 0
 
 
-def failures(plan: SweepPlan, driver: Driver) -> list[dict[str, Any]]:
+def failures(driver: Driver) -> list[dict[str, Any]]:
     """Endings of the plan's trials that failed or diverged, in plan order."""
-    endings = latest(driver.rows)
+    plan, endings = driver.plan, latest(driver.rows)
     only = plan.config.sweep.only
     own = [endings[t.trial_id] for t in plan.record.trials if t.trial_id in endings and only in ("", t.trial_id)]
     return [row for row in own if row["event"] in (Status.failed.value, Status.diverged.value)]

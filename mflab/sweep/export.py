@@ -22,6 +22,7 @@ from mflab.results import (
     Status,
 )
 from mflab.sweep.artifacts import trial_folder
+from mflab.sweep.costs import amortised_seconds
 from mflab.sweep.ledger import latest
 from mflab.train.atomic import write_atomically
 
@@ -60,7 +61,10 @@ def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baseli
 
 def write_trials(folder: Path, plan: Plan, endings: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes `trials.csv`, one row per planned trial; only finished trials have responses."""
-    done = [row for row in endings.values() if row["event"] == Status.done.value]
+    ids = {trial.trial_id for trial in plan.trials}
+    done = [row for one, row in endings.items() if row["event"] == Status.done.value and one in ids]
+    sharers = {stage.key: len(stage.trials) for stage in plan.stages}
+    amortised = amortised_seconds({row["trial_id"]: row for row in done}, sharers)
     columns = list(dict.fromkeys(name for row in done for name in row["responses"])) or [plan.response.name]
     factors = [factor.name for factor in plan.factors]
     buffer = io.StringIO(newline="")
@@ -74,13 +78,17 @@ def write_trials(folder: Path, plan: Plan, endings: Mapping[str, Mapping[str, An
             + [trial.cell[name] for name in factors]
             + [values[name] if name in values else "" for name in columns]
             + [trial.seed, trial.run_order]
-            + ([0, "", "", "", ""] if row is None else _costs(row))
+            + ([0, 0, *[""] * 6] if row is None else _costs(row, amortised))
         )
     write_atomically(folder / TRIALS_FILE, lambda file: file.write(buffer.getvalue().encode()))
 
 
-def _costs(row: Mapping[str, Any]) -> list[object]:
-    costs = [row[name] for name in ("steps", "seconds", "overhead_seconds", "peak_memory_gb")]
+def _costs(row: Mapping[str, Any], amortised: Mapping[str, float]) -> list[object]:
+    shared = {"seconds_amortised": amortised[row["trial_id"]]} if row["trial_id"] in amortised else {}
+    known = {**row, **shared}
+    columns = TRIAL_COLUMNS_AFTER[TRIAL_COLUMNS_AFTER.index("steps") : -1]
+    # A trial that was stopped without running has no costs.
+    costs = [known[name] if name in known else None for name in columns]
     return [*("" if cost is None else round(cost, 4) for cost in costs), row["error"]]
 
 

@@ -1,14 +1,14 @@
 """The id of a trial: a hash of everything that can change its result, and of nothing else."""
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mflab.config import RootCfg, fingerprint, plain, treatment
+from mflab.config import RootCfg, plain, treatment
 from mflab.curriculum import Curriculum, Stage
 from mflab.data.sources import DataCfg, DataKind
 from mflab.design import Cell
@@ -19,6 +19,7 @@ from mflab.sweep.inputs import TrialInputs
 # Raise when a change of the loop, the model or the sampler changes numbers: a finished trial must not stand for them.
 TRAINING_VERSION = 1
 ID_LENGTH = 16
+_NO_SEED = '"seed": null'
 
 
 def trial_id(config: RootCfg, inputs: TrialInputs) -> str:
@@ -27,7 +28,13 @@ def trial_id(config: RootCfg, inputs: TrialInputs) -> str:
     Data, weights and embeddings count by fingerprint, stages as they are resolved: so the id is the same wherever the
     files lie, and the same for two curricula that do the same.
     """
+    return id_under_seed(cell_identity(config, inputs), config.seed)
+
+
+def cell_identity(config: RootCfg, inputs: TrialInputs) -> str:
+    """What the ids of a cell's trials hash, as JSON text without the seed: trials of many seeds make it once."""
     values = treatment(config)
+    values["seed"] = None
     values["curriculum"] = resolved_stages(inputs.curriculum)
     values["model"].pop("weights")
     values["prompts"].pop("path")
@@ -43,7 +50,18 @@ def trial_id(config: RootCfg, inputs: TrialInputs) -> str:
         "torch": torch.__version__,
         "training_version": TRAINING_VERSION,
     }
-    return fingerprint(values)[:ID_LENGTH]
+    return json.dumps(values, sort_keys=True)
+
+
+def id_under_seed(identity: str, seed: int) -> str:
+    """The id of the trial of a cell under a seed.
+
+    Example:
+        >>> id_under_seed('{"lr": 1.0, "seed": null}', 3)
+        '66abd081f62a0b99'
+    """
+    # All other seeds are numbers, and a quote inside a text would be escaped.
+    return hashlib.sha256(identity.replace(_NO_SEED, f'"seed": {seed}').encode()).hexdigest()[:ID_LENGTH]
 
 
 def resolved_stages(curriculum: Curriculum | None) -> list[dict[str, Any]]:
@@ -61,7 +79,7 @@ def resolved_stages(curriculum: Curriculum | None) -> list[dict[str, Any]]:
 
 
 def _stage_values(stage: Stage, previous_prompt: str) -> dict[str, Any]:
-    values = plain(asdict(stage))
+    values = plain(stage)
     if previous_prompt == stage.prompt:
         # A blend of a prompt with itself is that prompt.
         values["transition"] = "switch"

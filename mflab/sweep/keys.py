@@ -6,7 +6,9 @@ meet wherever they did the same: a name knows steps, not stages.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,8 @@ from mflab.data.sources import DataCfg
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.sweep.identity import TRAINING_VERSION
 from mflab.sweep.inputs import TrialInputs, find_metric, validation_data
-from mflab.train import learning_rate
+from mflab.train import OptimCfg
+from mflab.train.optim import LRSchedule
 
 ROOT_DIGITS, STATE_DIGITS = 16, 32
 # Fields of a data config that training cannot see: names, memory, places, and what only concerns validation.
@@ -118,16 +121,43 @@ def step_records(config: RootCfg, inputs: TrialInputs) -> bytes:
     if curriculum is None:
         return b""
     records = np.zeros(curriculum.num_steps, _RECORD)
-    digests: dict[tuple[int, bool], bytes] = {}
-    for step in range(curriculum.num_steps):
-        state = curriculum.at(step)
-        # A blend of 1 no longer knows where it came from.
-        key = (state.index, state.blend < 1.0)
-        if key not in digests:
-            digests[key] = _settings(config, inputs, state.stage, state.prompt_from if key[1] else state.prompt_to)
-        lr = learning_rate(config.optim, step, curriculum.num_steps) * state.stage.lr_multiplier_at(step)
-        records[step] = (digests[key], lr, state.blend)
+    rates = _learning_rates(config.optim, curriculum.num_steps)
+    for stage in curriculum.stages:
+        own, steps = records[stage.start : stage.end], np.arange(stage.start, stage.end)
+        first = curriculum.at(stage.start)
+        own["lr"] = rates[stage.start : stage.end] * _multipliers(stage, steps)
+        own["settings"] = _settings(config, inputs, stage, first.prompt_from)
+        own["blend"] = 1.0
+        if first.prompt_from != first.prompt_to:
+            own["blend"] = (steps - stage.start + 1) / stage.num_steps
+            # A blend of 1 no longer knows where it came from.
+            own["settings"][-1] = _settings(config, inputs, stage, first.prompt_to)
     return records.tobytes()
+
+
+def _learning_rates(cfg: OptimCfg, num_steps: int) -> np.ndarray:
+    """`mflab.train.learning_rate` of every step, to the bit: the same operations in the same order."""
+    rates = np.full(num_steps, cfg.lr)
+    warmup = np.arange(min(cfg.warmup_steps, num_steps))
+    rates[: len(warmup)] = cfg.lr * (warmup + 1) / (cfg.warmup_steps + 1)
+    if cfg.schedule is not LRSchedule.constant:
+        rates[cfg.warmup_steps :] = 0.5 * cfg.lr * _cosine(cfg.warmup_steps, num_steps)
+    return rates
+
+
+@lru_cache(maxsize=64)
+def _cosine(warmup_steps: int, num_steps: int) -> np.ndarray:
+    """1 + cos(pi s) after the warm-up, from `math`: numpy's cosine may differ in the last bit."""
+    rest = max(num_steps - warmup_steps, 1)
+    steps = range(warmup_steps, num_steps)
+    return np.array([1.0 + math.cos(math.pi * ((step - warmup_steps) / rest)) for step in steps])
+
+
+def _multipliers(stage: Stage, steps: np.ndarray) -> np.ndarray | float:
+    if stage.lr_multiplier_end is None:
+        return stage.lr_multiplier
+    share = (steps - stage.start) / stage.num_steps
+    return stage.lr_multiplier + share * (stage.lr_multiplier_end - stage.lr_multiplier)
 
 
 def _settings(config: RootCfg, inputs: TrialInputs, stage: Stage, prompt_from: str) -> bytes:

@@ -1,5 +1,7 @@
 """What the store has, as far as a driver knows: one listing at its start, then what it hears of."""
 
+from collections.abc import Callable, Iterable
+
 from mflab.sweep.keys import ROOT_DIGITS, Chain, step_of
 from mflab.sweep.route import Route, Wanted
 from mflab.sweep.store import Kind, Store
@@ -8,6 +10,9 @@ from mflab.sweep.store import Kind, Store
 class Known:
     """Names that are in the store.
 
+    Args:
+        is_evaluated: asks the store about one evaluation.
+
     Attributes:
         states: complete ones: state and history.
         histories: states that were complete once, the state itself may have been collected.
@@ -15,7 +20,8 @@ class Known:
         divergences: see `mflab.sweep.divergence`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_evaluated: Callable[[str], bool]) -> None:
+        self._is_evaluated = is_evaluated
         self.states: set[str] = set()
         self.histories: set[str] = set()
         self.evaluations: set[str] = set()
@@ -25,7 +31,7 @@ class Known:
     @classmethod
     def of(cls, store: Store) -> "Known":
         """Everything that is in the store now."""
-        known = cls()
+        known = cls(lambda name: store.has(Kind.evaluation, name))
         known.evaluations = set(store.names(Kind.evaluation))
         known.divergences = store.names(Kind.divergence)
         states = set(store.names(Kind.state))
@@ -50,6 +56,17 @@ class Known:
     def add_evaluation(self, wanted: Wanted) -> None:
         """An evaluation is there, with its pictures."""
         self.evaluations.update(wanted.names)
+
+    def look(self, route: Route, steps: Iterable[int]) -> bool:
+        """Asks the store for evaluations of a trial up to the last of some steps; whether there were any unknown ones.
+
+        Another driver, or a task that ended early, leaves more than is heard of.
+        """
+        missing = route.missing_evaluations(self.evaluations, max(steps, default=-1))
+        found = [one for one in missing if all(map(self._is_evaluated, one.names))]
+        for one in found:
+            self.add_evaluation(one)
+        return bool(found)
 
     def targets(self, route: Route, until: int, needs_state: bool) -> list[int]:
         """Steps up to `until` at which something of a trial is missing, ascending."""

@@ -3,10 +3,9 @@
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mflab.config import choice_keys
-from mflab.design import Factor
 from mflab.errors import MflabError
 
 COMMAND = "python -m mflab.sweep"
@@ -46,25 +45,29 @@ def split_override(override: str) -> tuple[str, str]:
     return key.lstrip("+~").partition("@")[0], value
 
 
-def check_overrides(overrides: Sequence[str], factors: Sequence[Factor]) -> None:
+def check_overrides(overrides: Sequence[str], owners: Mapping[str, str], place: str) -> None:
     """Refuses an override of what the sweep itself sets: a factor's key, a part of it, a group that holds it, the seed.
 
     A group choice that leaves the factor's key alone is allowed: `prompts=clip` beside a factor on `prompts.style`.
 
+    Args:
+        overrides: the command line.
+        owners: config key -> who sets it, in words.
+        place: config key of what sets them.
+
     Raises:
         MflabError: names the factor and the key.
     """
-    owners = {key: factor.name for factor in factors for key in factor.keys}
     for override in overrides:
         key, value = split_override(override)
         if key == "seed":
             raise MflabError(f"The sweep sets seeds, one per block, but got {override}; set sweep.seeds=[{value}].")
         set_by_choice = choice_keys(key, value)
-        for owned, factor in owners.items():
+        for owned, owner in owners.items():
             if key == owned or any(_overlap(one, owned) for one in ([key] if set_by_choice is None else set_by_choice)):
                 raise MflabError(
-                    f"{owned} belongs to factor {factor} of the sweep, which sets its levels, but got {override}; drop "
-                    f"the override, or change sweep.factors.{factor}."
+                    f"{owned} belongs to {owner} of the sweep, which sets its levels, but got {override}; drop the "
+                    f"override, or change {place}."
                 )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from mflab.config import RootCfg
 from mflab.data.splits import find_leakage
 from mflab.design import Audit, Cell, Factor, Run, audit_design, make_design, parse_factors, replicate, run_order
+from mflab.design.racing import check_race, race_threshold
 from mflab.errors import MflabError
 from mflab.results import (
     DesignRecord,
@@ -54,7 +56,8 @@ def make_plan(
     """
     sweep = config.sweep
     factors = parse_factors(sweep.factors)
-    check_overrides(overrides, factors)
+    owners = {key: f"factor {factor.name}" for factor in factors for key in factor.keys}
+    check_overrides(overrides, owners, "sweep.factors")
     runs = replicate(make_design(sweep.design, factors, sweep.baseline), sweep.seeds)
     audit = audit_design(factors, runs)
     check_audit(audit, sweep.allow_confounded)
@@ -98,20 +101,22 @@ def assemble_plan(
     labels = dataset_labels(configs, {one: trial.cell.keys for one, trial in trials.items()})
     records = [_with_dataset(record, labels[record.trial_id]) for record in records]
     endings = latest(ledger)
-    left = [record for record in records if not is_over(folder, record.trial_id, endings, retry_diverged=False)]
+    # A search knows by itself what is left of it.
+    waiting = records if search is None else []
+    left = [record for record in waiting if not is_over(folder, record.trial_id, endings, retry_diverged=False)]
     schedule = Schedule(Known.of(store), lambda name: False)
     routes = {record.trial_id: trials[record.trial_id].route for record in records}
     schedule.add([task_of(trials[record.trial_id], folder, record.run_order) for record in left], routes)
     steps = count_steps(schedule)
     cells = list({id(one.cell): one.cell for one in trials.values()}.values())
-    workers = _workers([cell.config for cell in cells], config.sweep.workers)
+    workers = _workers([config, *(cell.config for cell in cells)], config.sweep.workers)
     record = Plan(
         sweep=config.sweep.name,
         question=config.sweep.question,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         response=response,
         factors=tuple(_factor_record(factor) for factor in factors),
-        design=DesignRecord(config.sweep.design, tuple(config.sweep.seeds)),
+        design=DesignRecord("search" if search else config.sweep.design, tuple(config.sweep.seeds)),
         audit=audit.to_dict(),
         allow_confounded=config.sweep.allow_confounded,
         trials=tuple(records),
@@ -121,12 +126,21 @@ def assemble_plan(
         steps_to_run=sum(steps.values()),
         estimated_seconds=estimate_seconds(steps, [trials[one].route for one in steps], ledger, workers),
         disk_bytes=sum(trials[node.trials[0]].cell.state_bytes for node in schedule.forest.nodes.values()),
-        exactness="/".join(sorted({cell.config.train.device.exactness for cell in cells})),
+        exactness=config.train.device.exactness if not cells else _exactness(cells),
         search=search,
-        race=None,
+        race=_race(config, len(cells)),
         provenance=_provenance(overrides, trials, labels, cells),
     )
     return SweepPlan(record, config, trials, tuple(overrides), folder, workers, store)
+
+
+def refreshed(plan: SweepPlan, forest: Forest, known: Known) -> SweepPlan:
+    """A plan that grew, with the stages of all its trials."""
+    stages = _stage_records(forest, plan.trials, known)
+    nodes = forest.nodes.values()
+    disk = sum(plan.trials[node.trials[0]].cell.state_bytes for node in nodes)
+    record = replace(plan.record, stages=stages, steps_distinct=forest.num_steps, disk_bytes=disk)
+    return replace(plan, record=record)
 
 
 def check_audit(audit: Audit, allow_confounded: bool) -> None:
@@ -162,7 +176,7 @@ def trial_record(trial: PreparedTrial, run: Run, place: int) -> TrialRecord:
 
 
 def _with_dataset(record: TrialRecord, dataset: str) -> TrialRecord:
-    return TrialRecord(**{**vars(record), "dataset": dataset})
+    return replace(record, dataset=dataset)
 
 
 def _stage_records(forest: Forest, trials: Mapping[str, PreparedTrial], known: Known) -> tuple[StageRecord, ...]:
@@ -175,6 +189,24 @@ def _stage_records(forest: Forest, trials: Mapping[str, PreparedTrial], known: K
             StageRecord(node.name, node.parent, node.start, node.end, tuple(dict.fromkeys(prompts)), node.trials, done)
         )
     return tuple(records)
+
+
+def _exactness(cells: Sequence[PreparedCell]) -> str:
+    """The weaker of what the trials promise."""
+    kinds = {cell.config.train.device.exactness for cell in cells}
+    return "statistical" if "statistical" in kinds else "bitwise"
+
+
+def _race(config: RootCfg, num_arms: int) -> dict[str, Any] | None:
+    """The rule of a race, fixed before the start; None without one."""
+    race = config.sweep.race
+    if not race.looks:
+        return None
+    check_race(race, len(config.sweep.seeds))
+    if num_arms < 2:
+        raise MflabError(f"A race must have at least 2 arms, but got {num_arms}; add levels to sweep.factors.")
+    threshold = race_threshold(len(race.looks), num_arms, race.alpha)
+    return {"looks": list(race.looks), "alpha": race.alpha, "arms": num_arms, "threshold": threshold}
 
 
 def _factor_record(factor: Factor) -> FactorRecord:

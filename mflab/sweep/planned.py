@@ -6,6 +6,7 @@ from pathlib import Path
 from mflab.config import RootCfg
 from mflab.errors import MflabError
 from mflab.results import Plan
+from mflab.sweep.baselines import dataset_labels
 from mflab.sweep.prepare import PreparedTrial
 from mflab.sweep.store import Store
 
@@ -33,6 +34,10 @@ class SweepPlan:
     folder: Path
     workers: int
     store: Store
+
+    def dataset_of(self, trial: PreparedTrial) -> str:
+        """Readable name of a trial's validation set."""
+        return dataset_labels({"": trial.config}, {"": trial.cell.keys})[""]
 
 
 def sweep_folder(config: RootCfg) -> Path:

@@ -13,7 +13,7 @@ from mflab.prompts import PromptEmbeddings
 from mflab.results import ResponseRecord, StageSpan, ViewRecord, response_column, split_response
 from mflab.sweep.baselines import BaselineKeys, baseline_keys
 from mflab.sweep.cells import with_seed
-from mflab.sweep.identity import trial_id
+from mflab.sweep.identity import cell_identity, id_under_seed
 from mflab.sweep.inputs import InputCache, TrialInputs, find_metric, open_inputs
 from mflab.sweep.keys import step_records
 from mflab.sweep.route import Route, make_route
@@ -31,6 +31,7 @@ class PreparedCell:
         config: the config, of any seed.
         overrides: what makes it.
         inputs: what its trials read.
+        identity: of the cell; see `mflab.sweep.identity`.
         keys: of its baselines.
         records: of its steps; see `mflab.sweep.keys`.
         state_bytes: of a stored training state.
@@ -41,6 +42,7 @@ class PreparedCell:
     config: RootCfg
     overrides: tuple[str, ...]
     inputs: TrialInputs
+    identity: str
     keys: BaselineKeys
     records: bytes
     state_bytes: int
@@ -99,6 +101,7 @@ class Preparer:
             config=config,
             overrides=overrides,
             inputs=inputs,
+            identity=cell_identity(config, inputs),
             keys=baseline_keys(config, inputs),
             records=step_records(config, inputs),
             state_bytes=self._check_model(config, inputs),
@@ -109,7 +112,8 @@ class Preparer:
     def trial(self, cell: PreparedCell, seed: int) -> PreparedTrial:
         """The trial of a cell under a seed."""
         config = with_seed(cell.config, seed)
-        return PreparedTrial(trial_id(config, cell.inputs), config, cell, make_route(config, cell.inputs, cell.records))
+        own = id_under_seed(cell.identity, seed)
+        return PreparedTrial(own, config, cell, make_route(config, cell.inputs, cell.records, own))
 
     def _check_styles(self, prompts: Mapping[str, PromptEmbeddings]) -> None:
         """Refuses two prompt styles with one embedding: whatever compares them compares a treatment with itself."""

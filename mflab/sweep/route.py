@@ -3,7 +3,7 @@
 from collections.abc import Set
 from dataclasses import dataclass
 
-from mflab.config import RootCfg
+from mflab.config import RootCfg, fingerprint
 from mflab.sweep.inputs import TrialInputs
 from mflab.sweep.keys import Chain, evaluation_key, evaluation_name, make_chain
 
@@ -59,9 +59,11 @@ class Route:
         return [one for one in self.evaluations if one.step <= until and not present >= set(one.names)]
 
 
-def make_route(config: RootCfg, inputs: TrialInputs, records: bytes) -> Route:
+def make_route(config: RootCfg, inputs: TrialInputs, records: bytes, trial_id: str) -> Route:
     """The route of a trial; `records` are those of its cell."""
     chain = make_chain(config, inputs, records)
+    if not config.store.share:
+        chain = Chain(fingerprint([chain.root, trial_id]), fingerprint([chain.initial, trial_id]), chain.records)
     key = evaluation_key(config, inputs)
     steps = inputs.validation_steps
     states = chain.names(list(steps))

@@ -5,9 +5,9 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from mflab.sweep.forest import Forest, make_forest, plan_legs
+from mflab.sweep.forest import Forest, Node, make_forest, plan_legs
 from mflab.sweep.keys import step_of
 from mflab.sweep.known import Known
 from mflab.sweep.route import Route, Wanted
@@ -41,7 +41,9 @@ class Assignment:
     Attributes:
         task: what to do.
         num_steps: to be trained.
-        makes: nodes of the forest that it makes, in order.
+        makes: states that it makes, in order.
+        claims: what nobody else may pass meanwhile: those states, and stages that it trains again in part, for
+            evaluations alone.
         keep: steps whose states are kept.
         others: evaluations on the way that other trials need, each with the trial whose config says how.
     """
@@ -49,6 +51,7 @@ class Assignment:
     task: Task
     num_steps: int
     makes: tuple[str, ...]
+    claims: tuple[str, ...]
     keep: tuple[int, ...]
     others: tuple[tuple[Wanted, str], ...]
 
@@ -60,6 +63,21 @@ class Claims(Protocol):
     def acquire(self, name: str) -> bool: ...
 
     def release(self, name: str) -> None: ...
+
+
+class _Way(NamedTuple):
+    """Steps [start, end) that a task trains, and the stages that they lie in."""
+
+    ranges: list[tuple[int, int]]
+    nodes: list[Node]
+
+    @property
+    def num_steps(self) -> int:
+        return sum(end - start for start, end in self.ranges)
+
+    def trains(self, step: int) -> bool:
+        """Whether the state before a step is reached by training."""
+        return any(start < step <= end for start, end in self.ranges)
 
 
 class Schedule:
@@ -104,8 +122,9 @@ class Schedule:
         self.tasks |= {task.trial_id: task for task in added}
         self.forest = make_forest({trial: route.chain for trial, route in routes.items()})
         self._weights = _weights(self.forest)
-        for task in added:
-            self._push(task.trial_id)
+        waiting, self._ready = self._ready, []
+        for trial_id in [*(one for _, _, one in waiting), *(task.trial_id for task in added)]:
+            self._push(trial_id)
 
     def remove(self, trial_id: str) -> None:
         """Forgets a task that is not running."""
@@ -115,23 +134,31 @@ class Schedule:
         """The next assignment, None while every task left is held back."""
         self._look()
         while self._ready:
-            _, _, trial_id = heapq.heappop(self._ready)
+            priority, _, trial_id = heapq.heappop(self._ready)
             if trial_id not in self.tasks or trial_id in self.running:
                 continue
-            assignment = self._assign(self.tasks[trial_id])
-            blocker = next((name for name in assignment.makes if name in self._making), None)
+            task = self.tasks[trial_id]
+            if priority != self._priority(task):
+                # Since it came here, others made some of what it needs.
+                self._push(trial_id)
+                continue
+            way = self._way(task)
+            blocker = next((node.name for node in way.nodes if node.name in self._making), None)
             if blocker is not None:
                 self._held[blocker].append(trial_id)
                 continue
+            if self.known.look(task.route, [node.end for node in way.nodes if node.name in self.known.states]):
+                way = self._way(task)
+            assignment = self._assign(task, way)
             if not self._claim(assignment):
                 self._foreign.append(trial_id)
                 continue
             if self._update(assignment.makes):
                 # Another driver has just stored one of them.
-                self._release(assignment.makes)
+                self._release(assignment.claims)
                 self._push(trial_id)
                 continue
-            self._making |= dict.fromkeys(assignment.makes, trial_id)
+            self._making |= dict.fromkeys(assignment.claims, trial_id)
             self.running[trial_id] = assignment
             return assignment
         return None
@@ -139,18 +166,21 @@ class Schedule:
     def ended(self, trial_id: str) -> Assignment:
         """Ends a running task; whoever waited for its stages may go."""
         assignment = self.running[trial_id]
-        self._free(assignment.makes)
-        self._release(assignment.makes)
+        self._free(assignment.claims)
+        self._release(assignment.claims)
         del self.running[trial_id], self.tasks[trial_id]
         return assignment
 
     def behind(self, assignment: Assignment, step: int) -> list[str]:
         """Tasks that wait, and would train the same step as an assignment that has ended."""
-        name = next((name for name in assignment.makes if step_of(name) > step), None)
-        if name is None:
+        chain = assignment.task.route.chain
+        # Of a worker that died, the last step that it told of is known, not the last that it did.
+        failed = 1 + max([step, *(step_of(name) for name in assignment.makes if self.is_stored(name))])
+        if failed > chain.num_steps:
             return []
-        waiting = (task for trial, task in self.tasks.items() if trial not in self.running)
-        return [one.trial_id for one in waiting if one.route.chain.passes(name)]
+        name = chain.name(failed)
+        waiting = [task for trial, task in self.tasks.items() if trial not in self.running]
+        return [task.trial_id for task in waiting if task.route.chain.passes(name) and self._way(task).trains(failed)]
 
     def retry_foreign(self) -> None:
         """Looks again at tasks that wait for another driver."""
@@ -162,15 +192,20 @@ class Schedule:
 
     def _look(self) -> None:
         """Releases who waits for states that running tasks have stored meanwhile."""
-        self._free([name for name in self._held if name in self._making and self.is_stored(name)])
+        self._free([name for name in self._held if name in self._maker(name).makes and self.is_stored(name)])
+
+    def _maker(self, name: str) -> Assignment:
+        return self.running[self._making[name]]
 
     def _free(self, names: Iterable[str]) -> None:
         for name in names:
-            maker = self._making.pop(name, None)
-            if self.is_stored(name):
+            if name not in self._making:
+                continue
+            maker = self._maker(name)
+            if name in maker.makes and self.is_stored(name):
                 self.known.add_state(name)
-                if maker is not None:
-                    self._add_evaluations(self.running[maker], step_of(name))
+                self._add_evaluations(maker, step_of(name))
+            del self._making[name]
             for trial_id in self._held.pop(name, ()):
                 self._push(trial_id)
 
@@ -189,44 +224,58 @@ class Schedule:
         return bool(found)
 
     def _push(self, trial_id: str) -> None:
-        if trial_id not in self.tasks:
-            return
-        task = self.tasks[trial_id]
-        missing = next((name for name in self.forest.paths[trial_id] if name not in self.known.states), None)
-        size = (self.forest.heights[missing], self._weights[missing]) if missing is not None else (0, 0)
-        heapq.heappush(self._ready, ((-size[0], -size[1], task.order), next(self._tickets), trial_id))
+        if trial_id in self.tasks:
+            heapq.heappush(self._ready, (self._priority(self.tasks[trial_id]), next(self._tickets), trial_id))
 
-    def _assign(self, task: Task) -> Assignment:
-        route, path = task.route, [self.forest.nodes[name] for name in self.forest.paths[task.trial_id]]
-        targets = self.known.targets(route, task.until, task.needs_state)
-        legs = plan_legs(self.known.stored_steps(route.chain), targets) if targets else []
+    def _priority(self, task: Task) -> tuple[int, ...]:
+        """Smaller goes first: the longest way to an end, then what most waits for, then the plan's order."""
+        missing = next((name for name in self.forest.paths[task.trial_id] if name not in self.known.states), None)
+        return (-self.forest.heights[missing], -self._weights[missing], task.order) if missing else (0, 0, task.order)
+
+    def _way(self, task: Task, more: Iterable[int] = ()) -> _Way:
+        """What a task trains to get everything it misses, and to pass some more steps."""
+        targets = sorted({*self.known.targets(task.route, task.until, task.needs_state), *more})
+        legs = plan_legs(self.known.stored_steps(task.route.chain), targets) if targets else []
         ranges = [(leg.start, leg.end) for leg in legs if leg.end > leg.start]
+        path = [self.forest.nodes[name] for name in self.forest.paths[task.trial_id]]
         nodes = [node for node in path if any(node.start < end and start < node.end for start, end in ranges)]
+        return _Way(ranges, nodes)
+
+    def _assign(self, task: Task, way: _Way) -> Assignment:
+        others = self._others(task, way)
+        # A stage that is trained again for the sake of one evaluation gives the others too.
+        way = self._way(task, [wanted.step for wanted, _ in others])
+        chain = task.route.chain
+        path = [self.forest.nodes[name] for name in self.forest.paths[task.trial_id]]
         ends = {node.end for node in path if node.end <= task.until}
-        keep = tuple(sorted(ends | {step for step in task.rungs if step <= task.until} | {task.until} - {0}))
+        keep = tuple(sorted((ends | {step for step in task.rungs if step <= task.until} | {task.until}) - {0}))
+        makes = tuple(chain.names([step for step in keep if way.trains(step)]))
+        claims = tuple(dict.fromkeys([*(node.name for node in way.nodes), *makes]))
+        return Assignment(task, way.num_steps, makes, claims, keep, others)
+
+    def _others(self, task: Task, way: _Way) -> tuple[tuple[Wanted, str], ...]:
+        """Evaluations that others miss in the stages that a task trains, from where it enters them."""
+        own = {wanted.name for wanted in task.route.evaluations}
         others: dict[str, tuple[Wanted, str]] = {}
-        own = {wanted.name for wanted in route.evaluations}
-        for node in nodes:
+        for node in way.nodes:
+            entered = min(max(start, node.start) for start, end in way.ranges if node.start < end and start < node.end)
             for trial in node.trials:
                 if trial == task.trial_id or trial not in self.tasks:
                     continue
                 other = self.tasks[trial]
-                for wanted in other.route.missing_evaluations(self.known.evaluations, min(other.until, node.end)):
-                    if wanted.step > node.start and wanted.name not in own:
+                until = min(other.until, node.end, task.until)
+                for wanted in other.route.missing_evaluations(self.known.evaluations, until):
+                    if wanted.step > entered and wanted.name not in own:
                         others.setdefault(wanted.name, (wanted, trial))
-        made = [step for step in keep if any(start < step <= end for start, end in ranges)]
-        makes = tuple(route.chain.names(made))
-        return Assignment(task, sum(end - start for start, end in ranges), makes, keep, tuple(others.values()))
+        return tuple(others.values())
 
     def _claim(self, assignment: Assignment) -> bool:
         if self.claims is None:
             return True
-        claimed: list[str] = []
-        for name in assignment.makes:
+        for place, name in enumerate(assignment.claims):
             if not self.claims.acquire(name):
-                self._release(claimed)
+                self._release(assignment.claims[:place])
                 return False
-            claimed.append(name)
         return True
 
     def _release(self, names: Iterable[str]) -> None:
@@ -253,5 +302,8 @@ def count_steps(schedule: Schedule) -> dict[str, int]:
         steps[task.trial_id] = assignment.num_steps
         for name in assignment.makes:
             schedule.known.add_state(name)
+        for wanted in [*task.route.evaluations, *(wanted for wanted, _ in assignment.others)]:
+            if wanted.step <= task.until:
+                schedule.known.add_evaluation(wanted)
         schedule.ended(task.trial_id)
     return steps

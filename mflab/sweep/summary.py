@@ -1,4 +1,8 @@
-"""What the command prints about a plan before it runs."""
+"""What the command prints about a plan before it runs, and about a start after it ended."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -25,14 +29,94 @@ def print_plan(plan: SweepPlan, num_trials: int, console: Console) -> None:
     table.add_row("response", f"{response.name}, {response.direction.name} is better{smallest}")
     for factor in record.factors:
         table.add_row(f"factor {factor.name}", ", ".join(factor.level_names))
+    _add_search(table, plan)
+    if record.search is None:
+        _add_design(table, plan, num_trials)
+    if record.trials:
+        table.add_row("steps", steps_line(record.steps_asked, record.steps_distinct, record.steps_to_run))
+        table.add_row("estimated time", format_seconds(record.estimated_seconds))
+        table.add_row("disk", f"{_format_bytes(record.disk_bytes)} for {len(record.stages)} states in {plan.store.url}")
+    table.add_row("exactness", _EXACTNESS[record.exactness])
+    console.print(table, highlight=False)
+
+
+_EXACTNESS = {
+    "bitwise": "bitwise: shared and resumed stages give the bits of a run by itself",
+    "statistical": "statistical: on this device a repeated run gives other bits, also of what is shared",
+}
+
+
+def _add_design(table: Table, plan: SweepPlan, num_trials: int) -> None:
+    record = plan.record
     cells = len({tuple(trial.cell.items()) for trial in record.trials})
     seeds = ", ".join(str(seed) for seed in record.design.seeds)
     table.add_row("design", f"{record.design.kind}: {cells} cells x {len(record.design.seeds)} seeds ({seeds})")
     table.add_row("trials", f"{len(record.trials)}, {num_trials} to run, {plan.workers} at a time")
-    table.add_row("steps", f"{record.steps_asked} asked, {record.steps_to_run} to run")
-    table.add_row("estimated time", format_seconds(record.estimated_seconds))
     table.add_row("audit", "\n".join(_audit_lines(plan)))
-    console.print(table, highlight=False)
+
+
+def steps_line(asked: int, distinct: int, to_run: int) -> str:
+    """Steps of a plan, and what sharing saves.
+
+    Example:
+        >>> steps_line(1600, 550, 400)
+        '1600 asked, 550 distinct (2.91 times fewer), 400 to run'
+    """
+    saving = f" ({asked / distinct:.2f} times fewer)" if 0 < distinct < asked else ""
+    return f"{asked} asked, {distinct} distinct{saving}, {to_run} to run"
+
+
+def _format_bytes(size: int) -> str:
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def _add_search(table: Table, plan: SweepPlan) -> None:
+    record = plan.record
+    if record.search is not None:
+        search, steps = record.search, plan.config.train.steps * len(record.design.seeds)
+        left = max(0, search["trials"] - search["asked"])
+        names = ", ".join(search["space"])
+        table.add_row("search", f"{search['sampler']} over {names}; study {search['study']}")
+        rungs = ", ".join(str(rung) for rung in search["rungs"]) or "none"
+        table.add_row("stopping", f"{search['pruner']}, rungs at steps {rungs} of {plan.config.train.steps}")
+        text = f"{search['trials']} asked for, {left} to go: at most {left * steps} steps"
+        table.add_row("suggestions", text)
+    if record.race is not None:
+        looks = ", ".join(str(look) for look in record.race["looks"])
+        text = f"looks after {looks} seeds; an arm goes at p < {record.race['threshold']:.2g} (error rate "
+        table.add_row("race", f"{text}{record.race['alpha']:g} for {record.race['arms']} arms)")
+
+
+# Events of a ledger that tell of something mended or given up, in words.
+_INCIDENTS = {
+    "retried": "time(s) a worker died and its trial went on",
+    "damaged": "damaged entries of the store were set aside and made again",
+    "failed": "trial(s) failed",
+    "diverged": "trial(s) diverged",
+    "stopped": "trial(s) stopped before their end",
+    "unreadable": "line(s) of the ledger were cut short by an earlier crash",
+}
+
+
+def print_end(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Prints what the latest start did: steps trained, trials found, what was mended or given up."""
+    first = max((index for index, row in enumerate(rows) if row["event"] == "start"), default=0)
+    ended = [row for row in rows[first:] if "steps_run" in row]
+    found = sum(bool(row["found"]) for row in ended)
+    trained, reached = sum(row["steps_run"] for row in ended), sum(row["steps"] for row in ended)
+    if ended:
+        note = f", {found} of them found in the store" if found else ""
+        text = f"Trained {trained} steps for {len(ended)} trials of {reached} steps{note}."
+        console.print(text, markup=False, highlight=False)
+    counts = Counter(row["event"] for row in rows[first:])
+    for event, text in _INCIDENTS.items():
+        if counts[event]:
+            console.print(f"{counts[event]} {text}.", markup=False, highlight=False)
 
 
 def _audit_lines(plan: SweepPlan) -> list[str]:

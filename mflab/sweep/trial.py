@@ -103,7 +103,7 @@ def run_trial(
     """
     prepare_process(config.train.threads, config.seed)
     inputs = open_inputs(config, cache)
-    route = make_route(config, inputs, step_records(config, inputs))
+    route = make_route(config, inputs, step_records(config, inputs), trial_id)
     if route.leaf != work.leaf:
         raise MflabError(
             f"Data, weights and prompts must stay as they were planned, but trial {trial_id} now ends in state "

@@ -234,3 +234,15 @@ def test_shipped_augmentations_are_named_by_their_key_and_valid() -> None:
         check_augmentation(cfg)
     with pytest.raises(MflabError, match="Unknown augmentation 'filp'; choose one of none, flip"):
         get_augmentation("filp")
+
+
+def test_a_factor_scales_strengths_and_leaves_probabilities():
+    half, full = get_augmentation("strong*0.5"), get_augmentation("strong")
+    assert (half.brightness, half.hue, half.crop) == (full.brightness / 2, full.hue / 2, full.crop / 2)
+    assert (half.flip, half.jitter_scope) == (full.flip, full.jitter_scope)
+
+
+@pytest.mark.parametrize("name", ["jitter*", "jitter*-1", "jitter*nan", "jitter*much", "crop*9", "nothing*2"])
+def test_a_wrong_factor_is_refused(name: str):
+    with pytest.raises(MflabError):
+        get_augmentation(name)

@@ -24,6 +24,12 @@ def test_pairs_needed_inverts_mde() -> None:
         assert pairs_needed(mde(pairs) * 0.9999) == pairs + 1
 
 
+def test_more_pairs_find_smaller_effects_whatever_their_number() -> None:
+    effects = [mde(pairs) for pairs in [*range(2, 310, 4), 500, 1000, 5000]]
+    assert effects == sorted(effects, reverse=True)
+    assert effects[-1] == pytest.approx((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / 5000**0.5, rel=1e-3)
+
+
 def test_power_needs_two_pairs_and_an_effect() -> None:
     with pytest.raises(MflabError, match="at least 2 pairs"):
         mde(1)

@@ -32,10 +32,15 @@ PLAN = Plan(
             (StageSpan(0, 300, "facelift"),),
         ),
     ),
-    stages=(StageRecord("t0", 0, 0, 300, "facelift", False),),
+    stages=(StageRecord("r/00000300-s", "", 0, 300, ("facelift",), ("t0",), False),),
     steps_asked=300,
+    steps_distinct=300,
     steps_to_run=300,
     estimated_seconds=12.5,
+    disk_bytes=1000,
+    exactness="bitwise",
+    search=None,
+    race=None,
     provenance={"git": None, "versions": {"torch": "2"}},
 )  # fmt: skip
 
@@ -56,7 +61,7 @@ def test_whole_numbers_are_accepted_where_floats_belong() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda raw: raw.update(format=2), "format 1, but got format=2"),
+        (lambda raw: raw.update(format=3), "format 2, but got format=3"),
         (lambda raw: raw.pop("trials"), "misses field trials"),
         (lambda raw: raw.update(extra=1), "has unknown field extra"),
         (lambda raw: raw["trials"][0].update(seed="0"), r"p\.json\.trials\[0\]\.seed must be int"),

@@ -71,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 def whole(config: RootCfg, store: Path, cache: InputCache, others: tuple = ()) -> Work:
     """The work of a trial that runs alone to its end."""
     inputs = open_inputs(config, cache)
-    route = make_route(config, inputs, step_records(config, inputs))
+    route = make_route(config, inputs, step_records(config, inputs), "trial")
     return Work(str(store), config.store, route.leaf, config.train.steps, (config.train.steps,), others)
 
 

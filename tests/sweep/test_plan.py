@@ -77,7 +77,7 @@ def test_two_names_for_one_treatment_are_refused_with_both_names(tiny: list[str]
 @pytest.mark.parametrize("override", ["prompts.style=simple", "seed=3", "++prompts.style=simple", "prompts={style:a}"])
 def test_override_of_what_the_sweep_sets_is_refused(tiny: list[str], override: str):
     with pytest.raises(MflabError, match=r"seed=3; set sweep.seeds|prompts.style belongs to factor style"):
-        check_overrides([override], parse_factors(compose(tiny).sweep.factors))
+        check_overrides([override], {"prompts.style": "factor style"}, "sweep.factors")
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_override_of_what_the_sweep_sets_is_refused(tiny: list[str], override: s
     ],
 )
 def test_group_choice_is_refused_only_where_it_sets_the_factor(key: str, override: str, is_refused: bool):
-    factors = parse_factors({"f": {"key": key, "levels": [1, 2]}})
+    owners = {key: "factor f"}
     if is_refused:
         with pytest.raises(MflabError, match="belongs to factor f"):
-            check_overrides([override], factors)
+            check_overrides([override], owners, "sweep.factors")
     else:
-        check_overrides([override], factors)
+        check_overrides([override], owners, "sweep.factors")
 
 
 @pytest.mark.parametrize(
