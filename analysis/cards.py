@@ -4,31 +4,61 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.blocks import Block, Card
+from analysis.blocks import Block, Card, Text
+from analysis.cards_cost import cost_card, forest_card
+from analysis.cards_definitions import definitions_card
 from analysis.cards_detail import curves_card, images_card, views_card
 from analysis.cards_effects import answer_card, cells_card, effects_card, omnibus_card
-from analysis.cards_run import audit_card, cost_card, definitions_card, run_card
+from analysis.cards_race import race_card
+from analysis.cards_run import audit_card, run_card
+from analysis.cards_search import best_card, best_images_card, history_card, importances_card, pareto_card
 from analysis.findings import Findings
 from mflab.errors import MflabError
 
 logger = logging.getLogger(__name__)
 
 
+DESIGN, RACE, SEARCH, PARETO = "design", "race", "search", "several objectives"
+
+
 @dataclass(frozen=True)
 class CardPlan:
-    """A card before it is made."""
+    """A card before it is made. `kinds`: sweeps that have it; a race is a design, too."""
 
     key: str
     title: str
     question: str
     caveat: str
     build: Callable[[Findings], list[Block]]
+    kinds: tuple[str, ...] = (DESIGN,)
 
 
 CARDS = (
     CardPlan("run", "What ran", "What was run, what failed, and what is left out?",
              "A trial that is not done enters no mean and no effect; no interval shows a bias by failure.",
-             run_card),
+             run_card, (DESIGN, SEARCH)),
+    CardPlan("race", "Race", "Who was dropped, when, and against whom?",
+             "The rule bounds how often the best arm is lost, not how often a worse one stays. Differences to a "
+             "dropped arm and to the best survivor look larger than they are: both were chosen by these numbers.",
+             race_card, (RACE,)),
+    CardPlan("best", "Best suggestions", "What did the search find?",
+             "No effects are claimed and no analysis of variance is made: trials of a search are selected by what came "
+             "before, and early-stopped ones have truncated values. The best of many looks better than it is: repeat "
+             "it with new seeds in a sweep of its own before believing its number.",
+             best_card, (SEARCH,)),
+    CardPlan("history", "Course of the search", "Did the search still get better?",
+             "What was suggested depends on all trials before, so neighbouring points are not independent.",
+             history_card, (SEARCH,)),
+    CardPlan("pareto", "Pareto front", "Which suggestions does no other one beat in every objective?",
+             "A front of noisy numbers contains lucky suggestions: those with a better true value may lie behind it.",
+             pareto_card, (PARETO,)),
+    CardPlan("importances", "Importances", "Which parameters set the good trials apart?",
+             "A search aid, no evidence of an effect (PED-ANOVA): it describes the points that the sampler chose and "
+             "the pruner let finish, and another sampler would give other shares.",
+             importances_card, (SEARCH,)),
+    CardPlan("best_images", "Images", "What do the best suggestions look like?",
+             "The first validation scenes and first seed of the best suggestions, not chosen by eye. Orange frame: "
+             "input view.", best_images_card, (SEARCH,)),
     CardPlan("answer", "Answer", "What did the factors do?",
              "Distinguishable: Holm-adjusted p below 0.05 over all main-effect contrasts of the declared response. "
              "Equivalent: the 90 % interval lies inside ± the smallest effect of interest. All else is undecided.",
@@ -56,22 +86,53 @@ CARDS = (
     CardPlan("images", "Images", "What do the numbers look like?",
              "The first validation scenes and first seed of every arm, not chosen by eye. Orange frame: input view.",
              images_card),
-    CardPlan("cost", "Cost", "What did it cost?",
-             "Seconds are wall time of the worker, so trials that ran side by side on one machine slow each other.",
-             cost_card),
+    CardPlan("forest", "Shared stages", "Which trials train the same steps, and what does that save?",
+             "As planned: trials that failed or were stopped early did not walk all their stages. Seconds are of "
+             "training only, and only what done trials were spared.", forest_card, (DESIGN, SEARCH)),
+    CardPlan("cost", "Cost", "What did it cost, and what did sharing save?",
+             "Seconds are wall time of the worker, so trials that ran side by side on one machine slow each other. A "
+             "stage found in the store counts with what it cost when it was made. Of trials that were stopped by rule "
+             "no seconds are recorded.", cost_card, (DESIGN, SEARCH)),
     CardPlan("definitions", "Definitions and provenance", "What exactly was measured, and with what?",
-             "Compare numbers of two reports only if metric, data set and validation steps agree.", definitions_card),
+             "Compare numbers of two reports only if metric, data set and validation steps agree.", definitions_card,
+             (DESIGN, SEARCH)),
 )  # fmt: skip
 
 
 def build_cards(findings: Findings) -> list[Card]:
-    """All cards; a failing one carries the reason in place of its content."""
-    return [_build(plan, findings) for plan in CARDS]
+    """The cards of this kind of sweep; a failing one carries the reason in place of its content."""
+    kinds = _kinds(findings)
+    return [_build(plan, findings) for plan in CARDS if kinds & set(plan.kinds)]
+
+
+def _kinds(findings: Findings) -> set[str]:
+    plan = findings.sweep.plan
+    if plan.search is not None:
+        return {SEARCH, PARETO} if plan.search["objectives"] else {SEARCH}
+    return {DESIGN} if plan.race is None else {DESIGN, RACE}
+
+
+# Cards that show arms side by side, whatever seeds they have.
+_SIDE_BY_SIDE = ("cells", "curves", "views", "images")
+
+
+def _dropped_note(plan: CardPlan, findings: Findings) -> tuple[Block, ...]:
+    """Says of an arm that left a race that it has fewer seeds, and why."""
+    if plan.key not in _SIDE_BY_SIDE or findings.race is None or not findings.race.drops:
+        return ()
+    total = len(findings.sweep.plan.design.seeds)
+    values = findings.race.values
+    arms = ", ".join(f"{arm} ({len(values.get(arm, {}))} of {total} seeds)" for arm in findings.race.drops)
+    text = (
+        f"Dropped from the race: {arms}. They were selected for looking worse, and their means cover other seeds than "
+        "those of the survivors: the card Race compares on common seeds."
+    )
+    return (Text(text, "warn"),)
 
 
 def _build(plan: CardPlan, findings: Findings) -> Card:
     try:
-        blocks = tuple(plan.build(findings))
+        blocks = (*_dropped_note(plan, findings), *plan.build(findings))
     except MflabError as error:
         return Card(plan.key, plan.title, plan.question, (), plan.caveat, str(error))
     except Exception as error:  # the boundary: one broken card must not hide the others, and must not hide itself

@@ -1,13 +1,13 @@
 """Cards about the course and the views: learning curves, per-view tables, image grids."""
 
 from analysis.blocks import Block, Table, Text, picture
-from analysis.cards_effects import interval_text
 from analysis.curves import CurvePoint, reach_level, steps_to_reach
 from analysis.figures import axis_label, curves_figure, views_figure
 from analysis.findings import Findings
-from analysis.glossary import number, with_unit
-from analysis.image_grid import grid_figure, scene_grids
+from analysis.glossary import interval_text, number, with_unit
+from analysis.image_grid import first_done, grid_figure, scene_grids
 from analysis.views import ViewColumn, view_baselines, view_columns, view_means
+from mflab.results import TrialRecord
 
 
 def curves_card(findings: Findings) -> list[Block]:
@@ -91,9 +91,14 @@ def _heading(column: ViewColumn) -> str:
 
 def images_card(findings: Findings) -> list[Block]:
     """The same scenes across arms."""
+    return image_blocks(findings, first_done(findings.sweep))
+
+
+def image_blocks(findings: Findings, chosen: dict[str, TrialRecord]) -> list[Block]:
+    """The same scenes across chosen trials."""
     blocks: list[Block] = []
-    for number_, grid in enumerate(scene_grids(findings.sweep), start=1):
+    for number_, grid in enumerate(scene_grids(findings.sweep, chosen), start=1):
         blocks.append(Text(f"{grid.scene} of {grid.dataset}"))
-        alt = f"Input, truth and predictions of {grid.scene} for every arm"
+        alt = f"Input, truth and predictions of {grid.scene}, a row per trial"
         blocks.append(picture(f"grid_{number_}", alt, grid_figure(grid)))
     return blocks

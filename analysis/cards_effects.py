@@ -1,13 +1,13 @@
 """Cards about the answer: headline, omnibus test, effects, cell means."""
 
 from analysis.blocks import Block, Table, Text, picture
-from analysis.effects import UNDECIDED, Effect
 from analysis.figures import axis_label, cells_figure, effect_label, effects_figure
 from analysis.findings import Findings
-from analysis.glossary import number, p_relation, p_text, response_unit, with_unit
+from analysis.glossary import interval_text, number, p_relation, p_text, response_unit, with_unit, words
 from analysis.headline import TONES, chips
-from analysis.intervals import Interval
 from analysis.omnibus import omnibus_test
+from analysis.race import unselected_seeds
+from analysis.verdicts import UNDECIDED, Effect
 from mflab.errors import MflabError
 
 
@@ -66,6 +66,10 @@ def omnibus_card(findings: Findings) -> list[Block]:
         f"n = {test.n} trials. Residual SD {with_unit(number(test.residual_sd, unit), unit)}."
     )
     rows = tuple((t.name, f"{t.df:.0f}", number(t.f, "dB"), p_text(t.p_value)) for t in test.terms)
+    race = findings.race
+    if race is not None and race.drops:
+        seeds = len(unselected_seeds(findings.sweep, race))
+        text += f" On the first {seeds} seeds, which every arm has: later ones depend on who was dropped."
     return [Text(text, "good" if is_any else "warn"), Table(("term", "df", "F", "p"), rows)]
 
 
@@ -87,11 +91,13 @@ def effects_card(findings: Findings) -> list[Block]:
         rows = tuple(_row(e) for e in findings.interactions)
         caption = "Interactions: how much one effect changes with the other factor (exploratory)"
         blocks.append(Table(_HEADERS, rows, _LEFT, caption, tones=TONES))
+    blocks += _race_note(findings)
     partial = [e for e in shown if e.pairs_used < e.pairs_planned]
     blocks += [
         Text(
             f"{e.factor}, {e.contrast}: {e.pairs_used} of {e.pairs_planned} planned comparisons used; "
-            "the rest lack a done trial.",
+            "the rest lack a done trial"
+            f"{f', since the race dropped {words(e.dropped)}' if e.dropped else ''}.",
             "warn",
         )
         for e in partial
@@ -107,6 +113,20 @@ def effects_card(findings: Findings) -> list[Block]:
             Table(("response", *_HEADERS), rows, left, tones=TONES, fold=fold),
         ]
     return blocks
+
+
+def _race_note(findings: Findings) -> list[Block]:
+    race = findings.race
+    if race is None:
+        return []
+    looks = len(findings.sweep.plan.race["looks"]) + 1 if findings.sweep.plan.race is not None else 1
+    text = f"Every comparison uses only the seeds that its arms share; p values are multiplied by {looks}, the looks."
+    if race.drops:
+        text += (
+            f" {words(list(race.drops))} left the race because of what these seeds showed, so differences to it look "
+            "larger than they are: an estimate with a dropped arm is no fair estimate of its size."
+        )
+    return [Text(text, "warn" if race.drops else "neutral")]
 
 
 _HEADERS = ("effect", "estimate", "95\u00a0%\u00a0interval", "n", "p\u00a0adj.", "verdict", "")
@@ -149,12 +169,3 @@ def cells_card(findings: Findings) -> list[Block]:
     headers = ("arm", "n", *(axis_label(r, units[r]) for r in sweep.responses))
     swatches = {name: style.colour for name, style in findings.styles.items()}
     return [*blocks, Table(headers, tuple(rows), (0,), swatches=swatches)]
-
-
-def interval_text(interval: Interval, unit: str) -> str:
-    """Mean and half width of the 95 % interval, "12.31 ± 0.42"; without interval the mean in brackets."""
-    if interval.is_identical:
-        return f"{number(interval.mean, unit)} (n = {interval.n} identical)"
-    if interval.half_width is None:
-        return f"({number(interval.mean, unit)})"
-    return f"{number(interval.mean, unit)} ± {number(interval.half_width, unit)}"

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.curves import CurvePoint
-from analysis.effects import DISTINGUISHABLE, EQUIVALENT, Effect
 from analysis.intervals import Interval
 from analysis.palette import GOOD, GRID, INK, MUTED, NEUTRAL, SHADE, UNDECIDED, ArmStyle, figure_style
+from analysis.verdicts import DISTINGUISHABLE, EQUIVALENT, Effect
 from analysis.views import ViewColumn
 
 VERDICT_COLOURS = {DISTINGUISHABLE: GOOD, EQUIVALENT: NEUTRAL}
@@ -136,7 +136,7 @@ def curves_figure(
             axes.set_xlabel("training step")
         for axes in grid[:, 0]:
             axes.set_ylabel(label)
-        _legend_below(figure, grid.flat)
+        legend_below(figure, grid.flat)
         return figure
 
 
@@ -204,11 +204,11 @@ def views_figure(
         axes.margins(x=0.08)
         axes.set_ylabel(label)
         axes.spines["bottom"].set_color(GRID)
-        _legend_below(figure, [axes])
+        legend_below(figure, [axes])
         return figure
 
 
-def _legend_below(figure: Figure, axes_list: Iterable[Axes]) -> None:
+def legend_below(figure: Figure, axes_list: Iterable[Axes]) -> None:
     found = {}
     for axes in axes_list:
         handles, labels = axes.get_legend_handles_labels()

@@ -5,10 +5,13 @@ from functools import cached_property
 import pandas as pd
 
 from analysis.curves import CurvePoint, arm_curves
-from analysis.effects import Effect, all_effects
+from analysis.effects import all_effects
 from analysis.intervals import Interval, t_interval
 from analysis.load import Sweep
 from analysis.palette import ArmStyle, arm_styles
+from analysis.race import Race, replay_race
+from analysis.search import Suggestion, objectives, pareto_front, ranked, read_suggestions
+from analysis.verdicts import Effect
 from mflab.results import Direction
 
 
@@ -31,6 +34,26 @@ class Findings:
     def interactions(self) -> tuple[Effect, ...]:
         """Interactions on the declared response."""
         return tuple(e for e in self.effects if e.kind == "interaction" and e.response == self.sweep.response)
+
+    @cached_property
+    def race(self) -> Race | None:
+        """The course of a race; None without one."""
+        return replay_race(self.sweep)
+
+    @cached_property
+    def suggestions(self) -> list[Suggestion]:
+        """What a search tried, by number."""
+        return read_suggestions(self.sweep)
+
+    @cached_property
+    def best_suggestions(self) -> list[Suggestion]:
+        """Finished suggestions by the declared response, best first."""
+        return ranked(self.suggestions, self.sweep.response, self.sweep.plan.response.direction)
+
+    @cached_property
+    def front(self) -> list[Suggestion]:
+        """Suggestions that no other one beats in every objective of a search."""
+        return pareto_front(self.suggestions, objectives(self.sweep))
 
     @cached_property
     def cells(self) -> dict[str, dict[str, Interval]]:
@@ -59,8 +82,10 @@ class Findings:
 
     @property
     def best_arm(self) -> tuple[str, Interval] | None:
-        """The arm with the best mean of the declared response."""
+        """The arm with the best mean of the declared response; of a race, among the arms still in it."""
         cells = self.cells[self.sweep.response]
+        if self.race is not None:
+            cells = {arm: interval for arm, interval in cells.items() if arm not in self.race.drops}
         if not cells:
             return None
         pick = max if self.sweep.plan.response.direction is Direction.higher else min
@@ -69,5 +94,6 @@ class Findings:
 
     @cached_property
     def left_out(self) -> pd.DataFrame:
-        """Trials that enter no effect: everything that is not done."""
-        return self.sweep.trials[self.sweep.trials["status"] != "done"]
+        """Trials that should be done and are not; those that a search or race stopped by its rule are no such."""
+        trials = self.sweep.trials
+        return trials[(trials["status"] != "done") & ~trials["trial_id"].isin(list(self.sweep.stopped_by_rule))]

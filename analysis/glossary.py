@@ -1,7 +1,9 @@
 """What each metric means: definition, unit and direction, as the report's last card states them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.intervals import Interval
 from mflab.results import Direction, Plan, split_response
 
 
@@ -70,6 +72,16 @@ def decimals(unit: str) -> int:
     return 2 if unit == "dB" else 4
 
 
+def words(names: Sequence[str]) -> str:
+    """Names as a reader would list them.
+
+    Example:
+        >>> words(["a", "b", "c"]), words(["a"])
+        ('a, b and c', 'a')
+    """
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
 def with_unit(text: str, unit: str) -> str:
     """A number's text followed by its unit, if it has one."""
     return f"{text} {unit}" if unit else text
@@ -101,3 +113,12 @@ def p_text(p: float | None) -> str:
     if p is None:
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval_text(interval: Interval, unit: str) -> str:
+    """Mean and half width of the 95 % interval, "12.31 ± 0.42"; without interval the mean in brackets."""
+    if interval.is_identical:
+        return f"{number(interval.mean, unit)} (n = {interval.n} identical)"
+    if interval.half_width is None:
+        return f"({number(interval.mean, unit)})"
+    return f"{number(interval.mean, unit)} ± {number(interval.half_width, unit)}"

@@ -1,12 +1,11 @@
 """The answer in sentences, one per factor, and the chips of the verdict box."""
 
-from dataclasses import dataclass
-
 from analysis.blocks import Tone
-from analysis.effects import DISTINGUISHABLE, EQUIVALENT, NO_SPREAD, UNDECIDED, Effect
 from analysis.findings import Findings
-from analysis.glossary import number, p_relation, signed_unit, with_unit
+from analysis.glossary import number, p_relation, signed_unit, with_unit, words
+from analysis.headline_search import Chip, search_chips, search_headline
 from analysis.intervals import Interval
+from analysis.verdicts import DISTINGUISHABLE, EQUIVALENT, NO_SPREAD, UNDECIDED, Effect
 from mflab.design import mde, pairs_needed
 from mflab.errors import MflabError
 from mflab.results import Direction
@@ -14,17 +13,13 @@ from mflab.results import Direction
 TONES: dict[str, Tone] = {DISTINGUISHABLE: "good", EQUIVALENT: "neutral", UNDECIDED: "warn"}
 
 
-@dataclass(frozen=True)
-class Chip:
-    """A factor and its verdict in two words."""
-
-    label: str
-    verdict: str
-    tone: Tone
-
-
 def chips(findings: Findings) -> list[Chip]:
-    """One chip per factor: distinguishable if any pair of its levels is, equivalent only if all are."""
+    """One chip per factor: distinguishable if any pair of its levels is, equivalent only if all are.
+
+    A search has no verdict, only a count of its suggestions.
+    """
+    if findings.sweep.is_search:
+        return search_chips(findings)
     found = []
     for factor in findings.sweep.factor_names:
         kinds = {effect.verdict_kind for effect in findings.declared if effect.factor == factor}
@@ -34,7 +29,9 @@ def chips(findings: Findings) -> list[Chip]:
 
 
 def headline(findings: Findings) -> list[str]:
-    """Sentences of the answer: every factor, then the best arm beside the baselines."""
+    """Sentences of the answer: every factor, then the best arm beside the baselines; of a search, the best it found."""
+    if findings.sweep.is_search:
+        return search_headline(findings)
     sentences = [text for factor in findings.sweep.factor_names for text in _factor_sentences(findings, factor)]
     strong = [effect for effect in findings.interactions if effect.verdict_kind == DISTINGUISHABLE]
     for effect in strong:
@@ -45,12 +42,27 @@ def headline(findings: Findings) -> list[str]:
     is_estimated = any(effect.estimate is not None for effect in findings.declared)
     if is_estimated and not any(effect.verdict_kind == DISTINGUISHABLE for effect in findings.declared):
         sentences[:0] = ["No factor made a distinguishable difference with this many seeds.", *_power(findings)]
-    return [*sentences, *_best_sentences(findings)]
+    return [*_race_sentence(findings), *sentences, *_best_sentences(findings)]
+
+
+def _race_sentence(findings: Findings) -> list[str]:
+    """How a race stands; nothing for another sweep."""
+    race, num_seeds = findings.race, len(findings.sweep.plan.design.seeds)
+    if race is None:
+        return []
+    if not race.drops:
+        return [f"Race: {len(race.looks)} looks so far dropped no arm."]
+    gone = [
+        f"{arm} after {seeds} of {num_seeds} seeds (against {drop.against}, p {p_relation(drop.p)})"
+        for arm, (seeds, drop) in race.drops.items()
+    ]
+    left = f"{words(race.survivors)} {'remains' if len(race.survivors) == 1 else 'remain'}"
+    return [f"Race: dropped {words(gone)}; {left}."]
 
 
 def _power(findings: Findings) -> list[str]:
     """What these seeds could have found at the family's largest SD, and how many the smallest effect needs."""
-    spread = [(effect.sd, effect.n) for effect in findings.declared if effect.sd]
+    spread = [(effect.sd, effect.n) for effect in findings.declared if effect.sd and not effect.dropped]
     if not spread:
         return []
     sd, n = max(spread)
@@ -97,6 +109,8 @@ def _distinguishable(findings: Findings, effect: Effect) -> str:
     is_small = smallest is not None and abs(effect.estimate or 0.0) < smallest
     small = " That is less than the smallest effect of interest." if is_small else ""
     size = with_unit(number(abs(effect.estimate or 0.0), effect.unit), effect.unit)
+    if effect.dropped:
+        small += f" {words(effect.dropped)} left the race for this, so the size is overstated."
     return (
         f"{effect.factor}: {effect.level} is {'better' if is_better else 'worse'} than {effect.reference} by {size} "
         f"({_interval(effect)}, Holm-adjusted p {p_relation(effect.p_adjusted)}).{small}"

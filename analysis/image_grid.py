@@ -35,25 +35,30 @@ class SceneGrid:
     strips: tuple[Strip, ...]
 
 
-def scene_grids(sweep: Sweep) -> list[SceneGrid]:
-    """Up to three scenes that all arms show, per data set: truth, then the first done seed of every arm.
+def first_done(sweep: Sweep) -> dict[str, TrialRecord]:
+    """Arm -> its first done seed, in the order of the arms."""
+    done = set(sweep.done["trial_id"])
+    found: dict[str, TrialRecord] = {}
+    for trial in sorted(sweep.plan.trials, key=lambda trial: trial.seed):
+        if trial.trial_id in done:
+            found.setdefault(sweep.label_of(trial.cell), trial)
+    return {arm.label: found[arm.label] for arm in sweep.arms if arm.label in found}
+
+
+def scene_grids(sweep: Sweep, chosen: dict[str, TrialRecord]) -> list[SceneGrid]:
+    """Up to three scenes that all chosen trials show, per data set: truth, then a row per trial.
+
+    Args:
+        sweep: whose images.
+        chosen: label -> done trial.
 
     Raises:
         MflabError: no images, or an image whose size does not fit its views.
     """
-    chosen: dict[str, TrialRecord] = {}
-    done = set(sweep.done["trial_id"])
-    for trial in sorted(sweep.plan.trials, key=lambda trial: trial.seed):
-        if trial.trial_id in done:
-            chosen.setdefault(sweep.label_of(trial.cell), trial)
     images = sweep.folder / IMAGES_FOLDER
     grids = []
     for dataset in dict.fromkeys(trial.dataset for trial in chosen.values()):
-        own = {
-            arm.label: chosen[arm.label]
-            for arm in sweep.arms
-            if arm.label in chosen and chosen[arm.label].dataset == dataset
-        }
+        own = {label: trial for label, trial in chosen.items() if trial.dataset == dataset}
         truth = {path.stem: path for path in sorted((images / "ground_truth" / dataset).glob("*.png"))}
         shown = [
             scene for scene in truth if all((images / t.trial_id / f"{scene}.png").is_file() for t in own.values())

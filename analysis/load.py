@@ -11,6 +11,7 @@ from mflab.errors import MflabError
 from mflab.results import (
     PLAN_FILE,
     Plan,
+    Status,
     TrialRecord,
     read_baselines,
     read_ledger,
@@ -81,9 +82,37 @@ class Sweep:
         """Planned trials by id."""
         return {trial.trial_id: trial for trial in self.plan.trials}
 
+    @property
+    def is_search(self) -> bool:
+        """Whether a sampler chose the trials: then they are no arms, and nothing is averaged over them."""
+        return self.plan.search is not None
+
+    @cached_property
+    def endings(self) -> dict[str, dict[str, Any]]:
+        """The last ledger row that ended each planned trial; a trial that only started has none."""
+        names = {status.name for status in Status if status is not Status.planned}
+        rows = (row for row in self.ledger if row["event"] in names and "trial_id" in row)
+        return {row["trial_id"]: row for row in rows if row["trial_id"] in self.records}
+
+    @cached_property
+    def stopped_by_rule(self) -> dict[str, str]:
+        """Trials that a search's pruner or a race stopped, with the reason; an interruption gives none."""
+        if self.plan.search is None and self.plan.race is None:
+            return {}
+        stopped = self.trials[(self.trials["status"] == Status.stopped.name) & (self.trials["error"] != "")]
+        return {str(one): str(why) for one, why in zip(stopped["trial_id"], stopped["error"], strict=True)}
+
+    @cached_property
+    def num_statistical(self) -> int:
+        """Ended trials whose stages, made again, would give other bits."""
+        rows = self.endings.values()
+        return sum("exactness" in row and row["exactness"] == "statistical" for row in rows)
+
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
-        """The planned cells, in the order of the factors' levels."""
+        """The planned cells, in the order of the factors' levels; none in a search."""
+        if self.is_search:
+            return ()
         places = {factor.name: factor.level_names for factor in self.plan.factors}
         cells = {self.label_of(trial.cell): trial.cell for trial in self.plan.trials}
         ordered = sorted(cells.items(), key=lambda item: [places[name].index(item[1][name]) for name in places])
@@ -91,6 +120,10 @@ class Sweep:
 
     def label_of(self, cell: dict[str, str]) -> str:
         return " · ".join(cell[name] for name in self.factor_names) or "all trials"
+
+    def group_of(self, trial: TrialRecord) -> str:
+        """What a trial belongs to: its arm, or its suggestion."""
+        return f"suggestion {trial.run_order}" if self.is_search else self.label_of(trial.cell)
 
     @cached_property
     def responses(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import statsmodels.api as sm
 from statsmodels.formula.api import ols
 
 from analysis.load import Sweep
+from analysis.race import replay_race, unselected_seeds
 from mflab.errors import MflabError
 
 
@@ -39,7 +40,8 @@ class Omnibus:
 def omnibus_test(sweep: Sweep) -> Omnibus:
     """The F test of "no factor changes the declared response", seeds as blocks.
 
-    Two-way interactions enter when the design has the runs to estimate them.
+    Two-way interactions enter when the design has the runs to estimate them. Of a race only those seeds enter that no
+    arm was dropped before: what came later was chosen by what was seen.
 
     Raises:
         MflabError: no factors, an arm whose seeds all give the same number, or too few done trials to leave residual
@@ -50,6 +52,7 @@ def omnibus_test(sweep: Sweep) -> Omnibus:
         raise MflabError("The sweep has no factors, so there is no effect to test.")
     table = sweep.done[["seed", *names, sweep.response]]
     table = table[table[sweep.response].abs() < float("inf")]
+    table = table[table["seed"].isin(unselected_seeds(sweep, replay_race(sweep)))]
     _check_spread(sweep, table)
     # Neutral column names, because factor names need not be valid in a formula.
     columns = {name: f"f{index}" for index, name in enumerate(names)}

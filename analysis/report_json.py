@@ -9,8 +9,11 @@ from typing import Any
 
 from analysis.alerts import alerts
 from analysis.blocks import Card
+from analysis.costs import sweep_costs
 from analysis.findings import Findings
 from analysis.intervals import Interval
+from analysis.race import standings
+from analysis.search import objectives
 from mflab.errors import MflabError
 from mflab.results import Status
 
@@ -37,6 +40,9 @@ def render_json(findings: Findings, cards: list[Card], sentences: list[str]) -> 
         ],
         "audit": plan.audit,
         "allow_confounded": plan.allow_confounded,
+        "exactness": "statistical" if findings.sweep.num_statistical else plan.exactness,
+        "search": _or_empty(lambda: _search(findings), None),
+        "race": _or_empty(lambda: _race(findings), None),
         "effects": _or_empty(lambda: [effect.to_dict() for effect in findings.effects], []),
         "cells": _or_empty(lambda: _cells(findings), []),
         "baselines": _or_empty(lambda: _baselines(findings), []),
@@ -80,7 +86,51 @@ def _curves(findings: Findings) -> list[dict[str, Any]]:
     ]
 
 
+def _search(findings: Findings) -> dict[str, Any] | None:
+    """Every suggestion; a stopped one has its value at the rung apart from values at the end."""
+    if not findings.sweep.is_search:
+        return None
+    front = {one.number for one in findings.front}
+    return {
+        "objectives": {name: direction.name for name, direction in objectives(findings.sweep).items()},
+        "suggestions": [
+            {
+                "number": one.number,
+                "values": one.values,
+                "state": one.state,
+                "steps": one.steps,
+                "responses": {name: _interval(interval) for name, interval in one.responses.items()},
+                "stopped_at": one.stopped_at,
+                "stopped_value": one.stopped_value,
+                "on_front": one.number in front,
+            }
+            for one in findings.suggestions
+        ],
+    }
+
+
+def _race(findings: Findings) -> dict[str, Any] | None:
+    race = findings.race
+    if race is None:
+        return None
+    return {
+        "rule": findings.sweep.plan.race,
+        "dropped": [{"seeds": seeds, **asdict(drop)} for seeds, drop in race.drops.values()],
+        "survivors": list(race.survivors),
+        "common_seeds": list(race.common_seeds),
+        "standings": [
+            {
+                "arm": one.arm,
+                "mean": _interval(one.mean),
+                "difference": None if one.difference is None else _interval(one.difference),
+            }
+            for one in standings(findings.sweep, race)
+        ],
+    }
+
+
 def _cost(findings: Findings) -> dict[str, Any]:
+    costs = sweep_costs(findings.sweep)
     trials = findings.sweep.trials
     # The overhead of a failed trial is unknown, or holds the wait for its failure.
     done = trials[trials["status"] == "done"]
@@ -92,6 +142,13 @@ def _cost(findings: Findings) -> dict[str, Any]:
         "max_peak_memory_gb": float(trials["peak_memory_gb"].max()),
         "steps_asked": findings.sweep.plan.steps_asked,
         "steps_to_run": findings.sweep.plan.steps_to_run,
+        "steps_distinct": findings.sweep.plan.steps_distinct,
+        "steps_reached": costs.reached,
+        "steps_trained": costs.trained,
+        "steps_shared": costs.shared,
+        "steps_found": costs.found,
+        "seconds_alone": costs.seconds_alone,
+        "seconds_amortised": costs.seconds_amortised,
     }
 
 

@@ -12,10 +12,11 @@ from mflab.errors import MflabError
 from mflab.results import PLAN_FILE, TrialRecord
 from mflab.sweep.agenda import Agenda
 from mflab.sweep.design_agenda import design_agenda
-from mflab.sweep.driver import Driver, MakeAgenda, exit_status, failures
+from mflab.sweep.driver import Driver, MakeAgenda, exit_status
+from mflab.sweep.endings import failures
 from mflab.sweep.hooks import Hooks, JobRunner
 from mflab.sweep.inputs import InputCache
-from mflab.sweep.ledger import Ledger, sweep_lock
+from mflab.sweep.ledger import Ledger, latest, sweep_lock
 from mflab.sweep.overrides import COMMAND, repeat_command
 from mflab.sweep.plan import make_plan
 from mflab.sweep.planned import SweepPlan, running_folder, sweep_folder
@@ -122,7 +123,7 @@ def _run_on_ray(workers: int, threads: int, hooks: Hooks) -> None:
 def _print_end(driver: Driver, console: Console) -> None:
     plan = driver.plan
     folder = running_folder(plan)
-    for row in failures(driver):
+    for row in failures(plan, latest(driver.rows)):
         text = f"{row['event']}: {row['error']}\n  repeat: {row['repeat']}"
         console.print(text, style="red", markup=False, highlight=False)
     for text in driver.failed_baselines:

@@ -19,7 +19,10 @@ def adopt(plan: SweepPlan, task: Task, keep: tuple[int, ...], known: Known) -> T
     None where something is missing or damaged: then the trial has to run.
     """
     started = time.perf_counter()
+    num_damages = len(plan.store.damages)
     outcome = _diverged(plan, task, known) or _done(plan, task, keep, known)
+    for damage in plan.store.damages[num_damages:]:
+        known.forget(damage.kind, damage.name)
     if outcome is None:
         return None
     exactness = plan.trials[task.trial_id].config.train.device.exactness

@@ -7,7 +7,8 @@ from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Float
 from PIL import Image
 from safetensors.torch import save
@@ -72,16 +73,17 @@ def write_baseline_rows(path: Path, dataset: str, rows: Mapping[str, Sequence[Me
     _write_table(path, table, BASELINE_COLUMNS)
 
 
-_DTYPES = {"step": "int64", "stage": "int64", "seen": "bool", "value": "float64"} | dict.fromkeys(
-    ("loss", "lr", "grad_norm", "seconds"), "float64"
+_TYPES = {"step": pa.int64(), "stage": pa.int64(), "seen": pa.bool_()} | dict.fromkeys(
+    ("value", "loss", "lr", "grad_norm", "seconds"), pa.float64()
 )
 
 
 def _write_table(path: Path, rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> str:
-    frame = pd.DataFrame(rows, columns=list(columns))
-    frame = frame.astype({name: _DTYPES[name] if name in _DTYPES else "str" for name in columns})
+    values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    types = [_TYPES[name] if name in _TYPES else pa.large_string() for name in columns]
+    arrays = [pa.array(column, kind) for column, kind in zip(values, types, strict=True)]
     buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
+    pq.write_table(pa.table(arrays, names=list(columns)), buffer)
     write_atomically(path, lambda file: file.write(buffer.getvalue()))
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 

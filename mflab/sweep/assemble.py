@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from mflab.sweep.artifacts import (
 from mflab.sweep.keys import Chain
 from mflab.sweep.records import History, unpack_evaluation, unpack_pictures
 from mflab.sweep.route import Route, pictures_name
+from mflab.sweep.states import read_state
 from mflab.sweep.store import Kind, Store
 
 
@@ -123,8 +124,8 @@ def write_assembled(
 def load_average(store: Store, name: str) -> dict[str, Tensor] | None:
     """Averaged weights of a stored state; None if it is not there or was damaged."""
 
-    def read(file: Any) -> dict[str, Tensor]:
-        return torch.load(file, map_location="cpu", weights_only=True)["average"]["average"]
+    def read(file: BinaryIO) -> dict[str, Tensor]:
+        return read_state(file, torch.device("cpu"))["average"]["average"]
 
     return store.load(Kind.state, name, read)
 

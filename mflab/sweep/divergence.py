@@ -46,9 +46,10 @@ def find_divergence(store: Store, route: Route, names: Iterable[str]) -> Diverge
         route: the trial.
         names: divergences to consider.
     """
+    evaluations = {"", *(wanted.name for wanted in route.evaluations)}
     for name in names:
         if route.chain.passes(name):
             entry = store.find(Kind.divergence, name)
-            if entry is not None:
+            if entry is not None and entry.meta["evaluation"] in evaluations:
                 return Divergence(name, int(entry.meta["step"]), str(entry.meta["message"]))
     return None

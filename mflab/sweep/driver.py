@@ -1,40 +1,39 @@
 """Runs what a plan still misses: hands out jobs, keeps the ledger, shows progress, exports tables."""
 
 import os
+import random
 import signal
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
 from mflab.errors import MflabError
 from mflab.metrics import Absent
-from mflab.results import PLAN_FILE, Direction, Status, TrialRecord
+from mflab.results import PLAN_FILE, Status, TrialRecord
 from mflab.sweep.adopt import adopt, kept_steps
 from mflab.sweep.agenda import Agenda, Verdict
-from mflab.sweep.artifacts import TRACEBACK_FILE, trial_folder
-from mflab.sweep.export import Throttle, export
+from mflab.sweep.endings import baseline_fields, ending_fields, failures
+from mflab.sweep.export import Throttle, export, is_exported
 from mflab.sweep.hooks import Hooks, JobRunner
 from mflab.sweep.inputs import find_metric
 from mflab.sweep.jobs import Job, JobKind, read_progress
 from mflab.sweep.known import Known
 from mflab.sweep.ledger import Ledger, latest
+from mflab.sweep.needs import register_needs
 from mflab.sweep.overrides import repeat_command
 from mflab.sweep.pending import baseline_files, pending_baselines, pending_trials, trial_job, trial_name
 from mflab.sweep.plan import refreshed
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.prepare import PreparedTrial
 from mflab.sweep.provenance import git_state, package_versions
 from mflab.sweep.schedule import Assignment, Schedule, Task
+from mflab.sweep.scoreboard import Scoreboard
 from mflab.sweep.store import Kind
 from mflab.sweep.store.leases import Leases
-from mflab.sweep.store.references import ChainReference, register
 from mflab.sweep.trial import TrialOutcome
-from mflab.tracking.console import RunningTrial, Snapshot, SweepConsole
+from mflab.tracking.console import SweepConsole
 from mflab.train.atomic import write_atomically
 
 TICK_SECONDS = 0.5
@@ -57,10 +56,11 @@ class Driver:
         self.ledger, self.console = ledger, console
         self.rows = ledger.read()
         self.stop_file = plan.folder / f".stop-{os.getpid()}"
-        self.counts: Counter[str] = Counter()
+        self.scores = Scoreboard()
         self.running: dict[str, tuple[Job, Assignment]] = {}
         self._records: dict[str, TrialRecord] = {}
         self.failed_baselines: list[str] = []
+        self.has_new_baselines = self.has_announced = False
         is_search = plan.record.search is not None and not plan.config.sweep.only
         pending = [] if is_search else pending_trials(plan, latest(self.rows))
         self.baselines = pending_baselines(plan, self.stop_file)
@@ -73,9 +73,8 @@ class Driver:
         self.problem: Exception | None = None
         self.deaths: dict[str, str] = {}
         self.throttle = Throttle()
-        self.best: tuple[str, float] | None = None
-        self.started = self.ticked = self.looked = time.monotonic()
-        self.steps_run = self.order = 0
+        self.ticked = self.looked = time.monotonic()
+        self.order = 0
 
     @property
     def plan(self) -> SweepPlan:
@@ -95,13 +94,14 @@ class Driver:
         try:
             with self.console, self._stop_signals(), Leases(self.plan.store.files) as leases:
                 self.leases = self.schedule.claims = leases
-                self._register()
+                register_needs(self.plan, self.schedule.forest, latest(self.rows))
                 self._adopt_all()
                 self._write_verdicts(self.agenda.verdicts)
                 if self.baselines or not self.agenda.is_finished:
                     configs = [self.plan.config, *(trial.config for trial in self.plan.trials.values())]
                     threads = max(config.train.threads for config in configs)
                     hooks = Hooks(
+                        num_jobs=len(self.baselines) + max(1, self.agenda.num_trials - self.scores.counts.total()),
                         next_job=self._next_job,
                         is_finished=lambda: self.is_stopping or (not self.baselines and self.agenda.is_finished),
                         on_end=self._guarded(self._on_end),
@@ -121,8 +121,8 @@ class Driver:
                 self.stop_file.unlink(missing_ok=True)
             if self.is_stopping:
                 self._append("interrupted", running=sorted(self.running))
-            self._append("end", counts=dict(self.counts))
-            self._register()
+            self._append("end", counts=dict(self.scores.counts))
+            register_needs(self.plan, self.schedule.forest, latest(self.rows))
             self.export()
 
     def write_plan(self) -> None:
@@ -133,11 +133,17 @@ class Driver:
         write_atomically(self.plan.folder / PLAN_FILE, lambda file: file.write(content))
 
     def export(self) -> None:
+        """Brings the tables of the sweep folder up to date."""
         if self.plan is not self._written:
             self.write_plan()
-        files = [file for file, _ in baseline_files(self.plan).values()]
         with self.throttle:
-            export(self.plan.folder, self.plan.record, self.rows, files)
+            self._export()
+
+    def _export(self) -> None:
+        files = [file for file, _ in baseline_files(self.plan).values()]
+        if not self.has_new_baselines and is_exported(self.plan.folder, self.plan.record, latest(self.rows), files):
+            return
+        export(self.plan.folder, self.plan.record, self.rows, files)
 
     def _guarded(self, call: Callable[..., None]) -> Callable[..., None]:
         """Keeps the driver's own problems from the scheduler, which would take them for a failed trial."""
@@ -161,25 +167,6 @@ class Driver:
 
     def _is_stored(self, name: str) -> bool:
         return self.plan.store.has(Kind.history, name) and self.plan.store.has(Kind.state, name)
-
-    def _register(self) -> None:
-        """Tells the store which states this sweep still needs."""
-        over = latest(self.rows)
-        chains = []
-        for trial in self.plan.trials.values():
-            is_done = trial.trial_id in over and over[trial.trial_id]["event"] in ("done", "diverged")
-            chains.append(ChainReference(trial.trial_id, self._states(trial, is_done), is_done))
-        register(self.plan.store, self.plan.record.sweep, self.plan.folder, chains)
-
-    def _states(self, trial: PreparedTrial, is_done: bool) -> tuple[str, ...]:
-        """Names of the states that a trial may go on from, in order; the last alone if it is done."""
-        chain = trial.route.chain
-        if is_done or not chain.num_steps:
-            return (trial.route.leaf,) if trial.route.leaf else ()
-        every = trial.config.train.checkpoint_every or chain.num_steps
-        steps = {self.schedule.forest.nodes[name].end for name in self.schedule.forest.paths[trial.trial_id]}
-        steps |= {chain.num_steps, *range(every, chain.num_steps, every)}
-        return tuple(chain.names(sorted(steps | {wanted.step for wanted in trial.route.evaluations if wanted.step})))
 
     def _adopt_all(self) -> None:
         """Ends all trials that the store has in full."""
@@ -273,7 +260,6 @@ class Driver:
         self.console.line(f"{job.name}: the worker process died; the trial goes on from its last checkpoint.")
 
     def _on_end(self, job: Job, outcome: TrialOutcome | None, wall: float) -> None:
-        died = outcome is None
         if outcome is None:
             error = f"{WORKER_DIED} ({self.deaths[job.job_id]})" if job.job_id in self.deaths else WORKER_DIED
             step = read_progress(job.folder).step
@@ -284,7 +270,7 @@ class Driver:
         _, assignment = self.running.pop(job.job_id)
         behind = self.schedule.behind(assignment, outcome.failed_step) if outcome.failed_step >= 0 else []
         self.schedule.ended(job.job_id)
-        self.steps_run += outcome.steps_run
+        self.scores.steps_run += outcome.steps_run
         for text in outcome.damages:
             self._append("damaged", job=job.job_id, entry=text)
             self.console.line(f"Damaged in the store, set aside and made again: {text}.")
@@ -293,24 +279,29 @@ class Driver:
                 f"{outcome.error} To go on: {repeat_command(self.plan.overrides)}"
             )
             self._stop()
-        # Paused at a rung, a trial has responses and goes on, or the agenda says why not.
-        if not (outcome.status is Status.stopped and outcome.responses):
+        if outcome.status is Status.stopped and outcome.responses:
+            # At a rung: it goes on, or the agenda says why not.
+            fields = ending_fields(self.plan, job.job_id, outcome, wall, found=False)
+            self._append("paused", **fields)
+        else:
             self._trial_ended(self.record(job.job_id), outcome, wall)
         self._write_verdicts(self.agenda.ended(job.job_id, outcome))
         if outcome.status is Status.diverged:
             self._spread_divergence()
         for trial_id in behind:
-            cause = f"its common stage with trial {job.job_id} failed: {outcome.error}"
-            self.schedule.remove(trial_id)
-            steps = outcome.steps if not died else 0
-            self._trial_ended(self.record(trial_id), TrialOutcome(Status.failed, steps=steps, error=cause), 0.0)
+            if trial_id in self.schedule.tasks:
+                self.schedule.remove(trial_id)
+                error = f"its common stage with trial {job.job_id} failed: {outcome.error}"
+                shared = TrialOutcome(Status.failed, steps=outcome.steps, error=error)
+                self._trial_ended(self.record(trial_id), shared, 0.0)
+                self._write_verdicts(self.agenda.ended(trial_id, shared))
         if self.throttle.is_due():
             self.export()
 
     def _write_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Ends trials that the agenda stopped."""
         for trial_id, event, reason, steps in verdicts:
-            self.counts[event] += 1
+            self.scores.counts[event] += 1
             self._append(event, trial_id=trial_id, error=reason, found=False, steps=steps)
             self.console.line(f"{trial_name(self.record(trial_id))}: {reason}.")
 
@@ -322,87 +313,48 @@ class Driver:
                 self._adopt(task)
 
     def _trial_ended(self, record: TrialRecord, outcome: TrialOutcome, wall: float, found: bool = False) -> None:
-        self.counts[outcome.status.value] += 1
-        self._append(outcome.status.value, **self._ending(record, outcome, wall, found))
-        name = self.plan.record.response.name
-        value = outcome.responses[name] if outcome.status is Status.done else None
-        text = trial_name(record)
-        if value is not None and self._is_better(value):
-            self.best = (text, value)
-        self.console.update(self._snapshot())
+        self.scores.counts[outcome.status.value] += 1
+        fields = ending_fields(self.plan, record.trial_id, outcome, wall, found=found)
+        self._append(outcome.status.value, **fields)
+        name = trial_name(record)
+        value = self.scores.value(self.plan, name, outcome)
+        self._show()
         note = "found in the store" if found else outcome.error
-        self.console.ended(text, outcome.status.value, value, outcome.seconds, note)
+        self.console.ended(name, outcome.status.value, value, outcome.seconds, note)
 
-    def _ending(self, record: TrialRecord, outcome: TrialOutcome, wall: float, found: bool) -> dict[str, Any]:
-        # What a failed trial spent on training is lost with it, so what it spent on the rest is unknown.
-        is_failed = outcome.status is Status.failed
-        overhead = None if is_failed else wall - outcome.train_seconds - outcome.validate_seconds
-        fields = asdict(outcome)
-        for name in ("status", "failed_step", "is_full", "damages"):
-            fields.pop(name)
-        fields |= {"trial_id": record.trial_id, "wall_seconds": wall, "overhead_seconds": overhead, "found": found}
-        fields |= {"threads": self.plan.trials[record.trial_id].config.train.threads}
-        if outcome.status in (Status.failed, Status.diverged):
-            fields["repeat"] = repeat_command(self.plan.overrides, record.trial_id)
-            traceback = trial_folder(self.plan.folder, record.trial_id) / TRACEBACK_FILE
-            fields["traceback"] = str(traceback) if traceback.is_file() else ""
-        return fields
+    def _announce_wait(self) -> None:
+        """Says once for whom this driver waits."""
+        names = self.schedule.foreign_stages() if self.schedule.is_waiting_for_others else []
+        holders = {holder for name in names if (holder := self.leases.holder(name)) is not None}
+        if holders and not self.has_announced:
+            self.console.line(f"Waiting for stages that {', '.join(sorted(holders))} makes in the same store.")
+        self.has_announced = bool(holders)
+
+    def _show(self) -> None:
+        running = self.running.values()
+        self.console.update(self.scores.snapshot(self.plan, self.agenda.num_trials, running))
 
     def _baseline_ended(self, job: Job, outcome: TrialOutcome, wall: float) -> None:
-        status = outcome.status.value
-        fields = {"error": outcome.error} if outcome.status is Status.failed else {"responses": outcome.responses}
-        self._append(f"baseline_{status}", baseline=job.name, dataset=job.dataset, wall_seconds=wall, **fields)
+        self._append(f"baseline_{outcome.status.value}", **baseline_fields(job, outcome, wall))
+        self.has_new_baselines = True
         if outcome.status is Status.failed:
             self.failed_baselines.append(f"{job.name} on {job.dataset}: {outcome.error}")
-
-    def _is_better(self, value: float) -> bool:
-        if self.best is None:
-            return True
-        higher = self.plan.record.response.direction is Direction.higher
-        return value > self.best[1] if higher else value < self.best[1]
 
     def _on_tick(self) -> None:
         now = time.monotonic()
         self.leases.beat()
         if now - self.looked >= FOREIGN_SECONDS:
-            self.looked = now
+            # At a time of its own, so that two drivers do not ask at the same moment for ever.
+            self.looked = now + random.uniform(0.0, FOREIGN_SECONDS)
+            self._announce_wait()
             self.schedule.retry_foreign()
         if now - self.ticked >= TICK_SECONDS:
             self.ticked = now
-            self.console.update(self._snapshot())
-
-    def _snapshot(self) -> Snapshot:
-        running, made = [], self.steps_run
-        for job, assignment in self.running.values():
-            step = read_progress(job.folder).step
-            running.append(RunningTrial(job.name, step, assignment.task.until))
-            made += max(0, step - (assignment.task.until - assignment.num_steps))
-        elapsed = time.monotonic() - self.started
-        # A trial without steps still costs a validation, so a trial counts as one step more than it has.
-        total = self.plan.record.steps_to_run + self.agenda.num_trials
-        done = made + self.counts.total()
-        is_known = self.plan.record.search is None
-        return Snapshot(
-            total=self.agenda.num_trials,
-            counts=dict(self.counts),
-            running=running,
-            steps_per_second=made / elapsed if made > 0 else None,
-            seconds_left=elapsed * (total - done) / done if is_known and total >= done > 0 else None,
-            best=self.best,
-        )
+            self._show()
 
 
 def exit_status(driver: Driver) -> int:
     """130 after an interruption, 1 if a trial or a baseline failed or diverged, now or before; else 0."""
     if driver.is_stopping:
         return 130
-    bad = failures(driver)
-    return 1 if bad or driver.failed_baselines else 0
-
-
-def failures(driver: Driver) -> list[dict[str, Any]]:
-    """Endings of the plan's trials that failed or diverged, in plan order."""
-    plan, endings = driver.plan, latest(driver.rows)
-    only = plan.config.sweep.only
-    own = [endings[t.trial_id] for t in plan.record.trials if t.trial_id in endings and only in ("", t.trial_id)]
-    return [row for row in own if row["event"] in (Status.failed.value, Status.diverged.value)]
+    return 1 if failures(driver.plan, latest(driver.rows)) or driver.failed_baselines else 0

@@ -59,6 +59,25 @@ def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baseli
     _write(tables, folder / BASELINES_FILE)
 
 
+def is_exported(
+    folder: Path, plan: Plan, endings: Mapping[str, Mapping[str, Any]], baselines: Sequence[BaselineFile]
+) -> bool:
+    """Whether the tables are there and say of every planned trial what the ledger says."""
+    tables = [folder / name for name in (TRIALS_FILE, METRICS_FILE, TRAINING_FILE)]
+    if not all(path.is_file() for path in tables):
+        return False
+    joined = folder / BASELINES_FILE
+    written = [file.path.stat().st_mtime for file in baselines if file.path.is_file()]
+    if written and (not joined.is_file() or max(written) > joined.stat().st_mtime):
+        return False
+    with open(folder / TRIALS_FILE, encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        shown = [tuple(row[:2]) for row in rows][1:]
+    planned = Status.planned.value
+    wanted = [(t.trial_id, endings[t.trial_id]["event"] if t.trial_id in endings else planned) for t in plan.trials]
+    return shown == wanted
+
+
 def write_trials(folder: Path, plan: Plan, endings: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes `trials.csv`, one row per planned trial; only finished trials have responses."""
     ids = {trial.trial_id for trial in plan.trials}
@@ -112,7 +131,7 @@ def _write(tables: Sequence[pa.Table], target: Path) -> None:
     if not tables:
         target.unlink(missing_ok=True)
         return
-    joined = pa.concat_tables(tables)
+    joined = pa.concat_tables(tables, promote_options="permissive")
     write_atomically(target, lambda file: pq.write_table(joined, file))
 
 

@@ -12,6 +12,7 @@ class Hooks:
     """The driver's side of a run.
 
     Attributes:
+        num_jobs: so many will be handed out, at least while nothing ends.
         next_job: the next job, None while none may start yet.
         is_finished: no job will be handed out any more.
         on_end: a job ended: its outcome (None where its worker died for good) and wall seconds.
@@ -19,6 +20,7 @@ class Hooks:
         on_tick: called several times a second.
     """
 
+    num_jobs: int
     next_job: Callable[[], Job | None]
     is_finished: Callable[[], bool]
     on_end: Callable[[Job, TrialOutcome | None, float], None]

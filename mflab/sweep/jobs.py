@@ -15,6 +15,7 @@ from mflab.sweep.artifacts import PROGRESS_FILE, TRACEBACK_FILE, trial_folder
 from mflab.sweep.baselines import baseline_path, run_pretrained, run_reference
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.store import StoreFull
+from mflab.sweep.store.full import full_disk
 from mflab.sweep.trial import Progress, TrialOutcome, run_trial
 from mflab.sweep.walk import StageFailed, StopTrial, Work
 
@@ -84,7 +85,7 @@ def _run(job: Job, cache: InputCache) -> TrialOutcome:
             steps=read_progress(job.folder).step,
             error=_describe(job, error),
             failed_step=error.step if isinstance(error, StageFailed) else -1,
-            is_full=isinstance(error, StoreFull),
+            is_full=isinstance(error, StoreFull) or full_disk(error) is not None,
         )
 
 

@@ -47,6 +47,16 @@ class Known:
         self.histories.add(name)
         self._steps.setdefault(name[:ROOT_DIGITS], set()).add(step_of(name))
 
+    def forget(self, kind: Kind, name: str) -> None:
+        """An entry is not there any more."""
+        if kind is Kind.evaluation:
+            self.evaluations.discard(name)
+        elif kind is Kind.divergence:
+            self.divergences = [one for one in self.divergences if one != name]
+        else:
+            self.states.discard(name)
+            self.histories -= {name} if kind is Kind.history else set()
+
     def stored_steps(self, chain: Chain) -> list[int]:
         """Steps of a chain whose states are there, ascending."""
         root = chain.root[:ROOT_DIGITS]

@@ -95,7 +95,8 @@ def pending_baselines(plan: SweepPlan, stop_file: Path) -> list[Job]:
     for key, (file, trial_id) in baseline_files(plan).items():
         truth = plan.folder / IMAGES_FOLDER / GROUND_TRUTH_FOLDER / file.dataset
         kind = JobKind.pretrained if file.name else JobKind.reference
-        if not file.path.is_file() or (kind is JobKind.reference and not truth.is_dir()):
+        is_shown = plan.trials[trial_id].config.validation.num_images > 0 and kind is JobKind.reference
+        if not file.path.is_file() or (is_shown and not truth.is_dir()):
             name = file.name or "white, copy_input"
             jobs.append(_job(plan, kind, key, trial_id, name, file.dataset, stop_file))
     return jobs

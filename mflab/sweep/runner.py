@@ -6,12 +6,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 
 from mflab.sweep.hooks import Hooks
+from mflab.sweep.meeting import Meeting
+from mflab.sweep.runner_scheduler import KeepWorkers
 from mflab.sweep.runner_worker import JobActor
 from mflab.sweep.searchers import JobSearcher
 
@@ -49,7 +52,9 @@ class _Watcher(tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         lines = str(trial.get_error()).strip().splitlines()
-        self.hooks.on_retry(self.searcher.job(trial.trial_id), lines[-1].strip() if lines else "no reason given")
+        job = self.searcher.job(trial.trial_id)
+        if job is not None:
+            self.hooks.on_retry(job, lines[-1].strip() if lines else "no reason given")
 
 
 def run_jobs(workers: int, threads: int, hooks: Hooks) -> None:
@@ -69,12 +74,15 @@ def run_jobs(workers: int, threads: int, hooks: Hooks) -> None:
         "MALLOC_ARENA_MAX": "2",
     }
     with _environment(settings), _session(workers):
-        searcher = JobSearcher(hooks, workers)
         storage = tempfile.mkdtemp(prefix="mflab-tune-")
+        meeting = Meeting(Path(tempfile.mkdtemp(prefix="mflab-meeting-")), min(workers, hooks.num_jobs))
+        searcher = JobSearcher(hooks, workers, meeting)
         try:
             tune.Tuner(
                 tune.with_resources(JobActor, {"cpu": 1}),
-                tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=True),
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher, scheduler=KeepWorkers(workers), num_samples=-1, reuse_actors=True
+                ),
                 run_config=tune.RunConfig(
                     storage_path=storage,
                     verbose=0,
@@ -85,6 +93,7 @@ def run_jobs(workers: int, threads: int, hooks: Hooks) -> None:
             ).fit()
         finally:
             shutil.rmtree(storage, ignore_errors=True)
+            shutil.rmtree(meeting.folder, ignore_errors=True)
 
 
 @contextmanager

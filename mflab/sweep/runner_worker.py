@@ -10,7 +10,8 @@ from ray import tune
 
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.jobs import Job, run_job
-from mflab.sweep.searchers import JOB, OUTCOME
+from mflab.sweep.meeting import Meeting
+from mflab.sweep.searchers import JOB, MEET, OUTCOME
 
 # Outlives the actor's jobs: datasets and validation sets are opened once per process.
 _CACHE = InputCache()
@@ -27,12 +28,15 @@ class JobActor(tune.Trainable):
         # What the imports left lives as long as the process; frozen, it costs later collections nothing.
         gc.collect()
         gc.freeze()
-        self.job: Job = config[JOB]
+        self.task: Job | Meeting = config[JOB] if JOB in config else config[MEET]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes the next job; always possible."""
-        self.job = new_config[JOB]
+        self.task = new_config[JOB] if JOB in new_config else new_config[MEET]
         return True
 
     def step(self) -> dict[str, Any]:
-        return {OUTCOME: run_job(self.job, _CACHE), "done": True}
+        if isinstance(self.task, Meeting):
+            self.task.attend()
+            return {"done": True}
+        return {OUTCOME: run_job(self.task, _CACHE), "done": True}

@@ -182,6 +182,11 @@ class Schedule:
         waiting = [task for trial, task in self.tasks.items() if trial not in self.running]
         return [task.trial_id for task in waiting if task.route.chain.passes(name) and self._way(task).trains(failed)]
 
+    def foreign_stages(self) -> list[str]:
+        """Stages that keep tasks waiting for another driver."""
+        waiting = [self.tasks[one] for one in self._foreign if one in self.tasks]
+        return list(dict.fromkeys(name for task in waiting for name in self._assign(task, self._way(task)).claims))
+
     def retry_foreign(self) -> None:
         """Looks again at tasks that wait for another driver."""
         waiting, self._foreign = self._foreign, []

@@ -108,7 +108,7 @@ class SearchAgenda:
     def _begin(self, suggestion: Suggestion) -> bool:
         """Takes a suggestion; true if it needs no work."""
         made = self.suggester.trials(suggestion.number, suggestion.values)
-        self.plan = grown(self.plan, made)
+        self.plan = grown(self.plan, made, self.study.num_asked)
         group = _Group(suggestion.number, tuple(trial.trial_id for trial, _ in made))
         leader = next((one for one in self.groups.values() if one.trials == group.trials), None)
         if leader is not None:

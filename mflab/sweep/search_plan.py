@@ -142,15 +142,15 @@ def make_search_plan(
     return assemble_plan(config, overrides, trials, list(records.values()), [], audit, response, ledger, facts)
 
 
-def grown(plan: SweepPlan, made: Sequence[tuple[PreparedTrial, TrialRecord]]) -> SweepPlan:
-    """A plan with further trials; those that it has are left as they are."""
+def grown(plan: SweepPlan, made: Sequence[tuple[PreparedTrial, TrialRecord]], num_asked: int) -> SweepPlan:
+    """A plan with the trials of one more suggestion; those that it has are left as they are."""
+    assert plan.record.search is not None
     new = [(trial, record) for trial, record in made if trial.trial_id not in plan.trials]
-    if not new:
-        return plan
     trials = {**plan.trials, **{trial.trial_id: trial for trial, _ in new}}
     labelled = tuple(replace(record, dataset=plan.dataset_of(trial)) for trial, record in new)
     record = replace(
         plan.record,
+        search={**plan.record.search, "asked": num_asked},
         trials=(*plan.record.trials, *labelled),
         steps_asked=plan.record.steps_asked + sum(one.steps for one in labelled),
     )

@@ -16,8 +16,9 @@ from torch import Tensor
 from mflab.config import RootCfg
 from mflab.errors import MflabError
 from mflab.results import Status
-from mflab.sweep.artifacts import responses, weights_digest
+from mflab.sweep.artifacts import responses, trial_folder, weights_digest
 from mflab.sweep.assemble import assemble, has_weights, load_average, write_assembled
+from mflab.sweep.attempts import ATTEMPTS_FILE
 from mflab.sweep.divergence import find_divergence
 from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs
 from mflab.sweep.keys import step_records
@@ -133,7 +134,8 @@ class _Job:
         self.work, self.store, self.report = work, store, report
         self.ends = work.until == route.chain.num_steps
         self.needs_weights = self.ends and route.keeps_weights and not has_weights(folder, trial_id)
-        self.walk = Walk(trial_id, config, inputs, route, work, store, self._progress, cache)
+        attempts = trial_folder(folder, trial_id) / ATTEMPTS_FILE
+        self.walk = Walk(trial_id, config, inputs, route, work, store, attempts, self._progress, cache)
 
     def run(self) -> TrialOutcome:
         try:
@@ -198,7 +200,7 @@ class _Job:
             train_seconds=self.walk.train_seconds,
             validate_seconds=self.walk.validate_seconds,
             peak_memory_gb=peak_memory_gb(),
-            damages=[f"{one.kind.name} {one.name}: {one.reason}" for one in self.store.damages],
+            damages=[str(one) for one in self.store.damages],
             exactness=self.config.train.device.exactness,
             **fields,
         )

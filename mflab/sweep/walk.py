@@ -3,8 +3,9 @@
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +14,13 @@ from mflab.config import RootCfg, StoreCfg
 from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.sweep.artifacts import draw_strips, weights_digest
+from mflab.sweep.attempts import Attempt, append_attempt
 from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs
 from mflab.sweep.keys import ROOT_DIGITS, step_of
 from mflab.sweep.records import History, pack_evaluation, pack_pictures
 from mflab.sweep.route import Route, Wanted, pictures_name
-from mflab.sweep.store import Kind, Store, StoreFull
+from mflab.sweep.states import read_state, write_state
+from mflab.sweep.store import Kind, Store
 from mflab.sweep.store.collect import make_room
 from mflab.train import (
     DiffusionTask,
@@ -75,6 +78,7 @@ class Walk:
         route: what it needs.
         work: what this job does of it.
         store: where everything is found and left.
+        attempts: file that tells which states were begun and stored.
         report: called with the step after every step; it may raise to stop the walk.
         cache: inputs that this process opened before.
     """
@@ -87,11 +91,12 @@ class Walk:
         route: Route,
         work: Work,
         store: Store,
+        attempts: Path,
         report: Callable[[int], None],
         cache: InputCache,
     ) -> None:
         self.trial_id, self.config, self.inputs, self.route, self.work = trial_id, config, inputs, route, work
-        self.store, self.report, self.cache = store, report, cache
+        self.store, self.attempts, self.report, self.cache = store, attempts, report, cache
         self.chain = route.chain
         self.train_seconds = self.validate_seconds = 0.0
         self.steps_run = 0
@@ -102,6 +107,7 @@ class Walk:
         self._is_placed = False
         self._came_from = ""
         self._temporary = ""
+        self._begun: Attempt | None = None
 
     @property
     def step(self) -> int:
@@ -118,8 +124,9 @@ class Walk:
             Diverged: a loss, a weight or a prediction is no number; the store has it too, for who passes here next.
         """
         until = self.work.until
-        missing = [one for one in self.route.evaluations if one.step <= until and not self._is_there(one)]
-        targets = {one.step for one in missing}
+        wanted = [(one, self.config) for one in self.route.evaluations] + list(self.work.others)
+        missing = [(one, config) for one, config in wanted if one.step <= until and not self._is_there(one)]
+        targets = {one.step for one, _ in missing}
         if until and (
             not self.store.has(Kind.history, self.chain.name(until))
             or (needs_state and not self.store.has(Kind.state, self.chain.name(until)))
@@ -128,18 +135,9 @@ class Walk:
         if targets and min(targets) < self.step:
             # What is in memory has gone too far: begin again from what is stored.
             self._is_placed = False
-        try:
-            for target in sorted(targets):
-                self._reach(target)
-                for wanted in missing:
-                    if wanted.step == target and not self._is_there(wanted):
-                        self._evaluate(wanted, self.config)
-        except Diverged as error:
-            self._flush()
-            self.divergence = self.chain.name(min(error.step + 1, self.chain.num_steps))
-            meta = {**self._meta(), "step": error.step, "message": str(error)}
-            self.store.put_bytes(Kind.divergence, self.divergence, self.history.to_bytes(), meta)
-            raise
+        for target in sorted(targets):
+            self._reach(target, missing)
+            self._evaluate_all(missing)
 
     def save(self) -> None:
         """Stores where the walk is, so that the next start goes on from here; nothing if it is nowhere."""
@@ -171,13 +169,13 @@ class Walk:
             self._task = DiffusionTask(self._model, self.inputs.loader, prompts, config.train.base_style, config.seed)
         return self._state
 
-    def _reach(self, target: int) -> None:
+    def _reach(self, target: int, missing: Sequence[tuple[Wanted, RootCfg]]) -> None:
         """Brings the state before step `target` into memory, from the nearest state there is."""
         for start in self._starts(target):
             if self._load(start):
                 break
         if self._open().step < target:
-            self._train(target)
+            self._train(target, missing)
 
     def _starts(self, target: int) -> list[int]:
         """Steps from which to go on to `target`, best first; a start that cannot be loaded makes way for the next."""
@@ -203,48 +201,61 @@ class Walk:
             state = self._open()
             name = self.chain.name(step)
             device = find_device(self.config.train.device)
-            content = self.store.load(
-                Kind.state, name, lambda file: torch.load(file, map_location=device, weights_only=True)
-            )
+            content = self.store.load(Kind.state, name, lambda file: read_state(file, device))
             history = self.store.load(Kind.history, name, lambda file: History.from_bytes(file.read()))
-            if content is None or history is None:
+            entry = self.store.find(Kind.history, name)
+            if content is None or history is None or entry is None:
                 return False
             state.load_state_dict(content)
             self.history = history
             self._came_from = name
-            self._temporary = name if step not in self.work.keep else ""
-        self._is_placed = True
+            is_kept = bool(entry.meta["kept"])
+            if step in self.work.keep and not is_kept:
+                # Whoever left it as a state to go on from must not take it away when going on.
+                self.store.put_bytes(Kind.history, name, history.to_bytes(), {**entry.meta, "kept": True})
+                is_kept = True
+            self._temporary = "" if is_kept else name
+        self._is_placed, self._begun = True, None
         return True
 
-    def _train(self, target: int) -> None:
+    def _train(self, target: int, missing: Sequence[tuple[Wanted, RootCfg]]) -> None:
         """Trains to `target`, and does on the way what is due at each step."""
         start = self._open().step
-        due = [(one, self.config) for one in self.route.evaluations] + list(self.work.others)
-        due = [(one, config) for one, config in due if start < one.step <= target and not self._is_there(one)]
-        stops = {target, *(one.step for one, _ in due), *(step for step in self.work.keep if start < step < target)}
-        for stop in sorted(stops):
+        due = {one.step for one, _ in missing if start < one.step <= target}
+        kept = {step for step in self.work.keep if start < step <= target}
+        for stop in sorted({target, *due, *kept}):
+            self._begin(min((step for step in kept if step >= stop), default=0))
             self._advance(stop)
-            for wanted, config in due:
-                if wanted.step == stop:
-                    self._evaluate(wanted, config)
+            self._evaluate_all(missing)
             # Last: who finds a state in the store finds all that was measured on the way to it.
-            is_kept = stop in self.work.keep
-            if is_kept or (not self.config.train.checkpoint_every and stop < self.chain.num_steps):
-                self._save(is_kept)
+            if stop in kept or (not self.config.train.checkpoint_every and stop < self.chain.num_steps):
+                self._save(stop in kept)
+
+    def _begin(self, end: int) -> None:
+        """Notes that the state before step `end` will be made, once."""
+        if end and (self._begun is None or self._begun.end != end):
+            self._begun = Attempt("begun", self.chain.name(end), self._open().step, end, os.getpid())
+            append_attempt(self.attempts, self._begun)
 
     def _advance(self, until: int) -> None:
         state = self._open()
         every = self.config.train.checkpoint_every
         before = elapsed = 0.0
 
+        problem: Exception | None = None
+
         def on_step(record: StepRecord) -> None:
-            nonlocal before, elapsed
+            nonlocal before, elapsed, problem
             self._rows.append((record.loss, record.lr, record.grad_norm, record.seconds - before))
             self.steps_run += 1
             started = time.perf_counter()
-            if every and state.step % every == 0 and state.step < until:
-                self._save(is_kept=False)
-            self.report(state.step)
+            try:
+                if every and state.step % every == 0 and state.step < until:
+                    self._save(is_kept=False)
+                self.report(state.step)
+            except Exception as error:
+                problem = error
+                raise
             saving = time.perf_counter() - started
             before = record.seconds + saving
             elapsed += saving
@@ -253,23 +264,57 @@ class Walk:
         assert self.inputs.curriculum is not None
         try:
             train(state, self._task, self.inputs.curriculum, self.config.optim, until, on_step)
-        except (Diverged, StopTrial, StoreFull):
+        except Diverged as error:
+            self._keep_divergence(error, error.step + 1)
             raise
         except Exception as error:
+            if error is problem:
+                # Storing or reporting failed, not the stage.
+                raise
             raise StageFailed(state.step, error) from error
         finally:
             self.train_seconds += time.perf_counter() - started - elapsed
+
+    def _keep_divergence(self, error: Diverged, step: int, evaluation: str = "") -> None:
+        """Stores what is known of a chain that gives no numbers, for who passes the state before step `step`.
+
+        Args:
+            error: what was no number.
+            step: first state of the chain that has none.
+            evaluation: the only evaluation that has none, where the state itself is whole.
+        """
+        self._flush()
+        self.divergence = self.chain.name(step)
+        meta = {**self._meta(), "step": error.step, "message": str(error), "evaluation": evaluation}
+        self.store.put_bytes(Kind.divergence, self.divergence, self.history.to_bytes(), meta)
+
+    def _evaluate_all(self, missing: Sequence[tuple[Wanted, RootCfg]]) -> None:
+        """Makes what is missing at the present step; another trial's evaluation without numbers is that trial's."""
+        for wanted, config in missing:
+            if wanted.step == self._open().step and not self._is_there(wanted):
+                try:
+                    self._evaluate(wanted, config)
+                except Diverged:
+                    if config is self.config or not self._has_numbers():
+                        raise
+
+    def _has_numbers(self) -> bool:
+        return all(bool(torch.isfinite(value).all()) for value in self._open().module.parameters())
 
     def _evaluate(self, wanted: Wanted, config: RootCfg) -> None:
         """Validates what is in memory, as a config says."""
         state = self._open()
         inputs = self.inputs if config is self.config else open_inputs(config, self.cache)
         started = time.perf_counter()
-        if not all(bool(torch.isfinite(value).all()) for value in state.module.parameters()):
-            raise Diverged(wanted.step, "a weight", float("nan"))
-        with average_weights(state.module, state.average):
-            prompts = inputs.prompts[config.prompts.style].tensor.float()
-            validation = inputs.validator.validate(self._model, prompts, wanted.step)
+        try:
+            if not self._has_numbers():
+                raise Diverged(wanted.step, "a weight", float("nan"))
+            with average_weights(state.module, state.average):
+                prompts = inputs.prompts[config.prompts.style].tensor.float()
+                validation = inputs.validator.validate(self._model, prompts, wanted.step)
+        except Diverged as error:
+            self._keep_divergence(error, wanted.step, wanted.name if self._has_numbers() else "")
+            raise
         seconds = time.perf_counter() - started
         if wanted.num_images:
             strips = draw_strips(inputs.validator.names, validation.images)
@@ -286,14 +331,23 @@ class Walk:
         content = state.state_dict()
         make_room(self.store, _num_bytes(content))
         meta = {**self._meta(), "parent": self._came_from, "kept": is_kept}
-        meta["weights_sha256"] = weights_digest(state.average.average) if is_kept else ""
-        self.store.put(Kind.state, name, lambda file: torch.save(content, file), meta)
+        meta["weights_sha256"] = weights_digest(state.average.average)
+        self.store.put(Kind.state, name, lambda file: write_state(file, content), meta)
         self.store.put_bytes(Kind.history, name, self.history.to_bytes(), meta)
-        if self._temporary and self._temporary != name:
-            self.store.remove(Kind.state, self._temporary)
-            self.store.remove(Kind.history, self._temporary)
+        if is_kept and self._begun is not None:
+            append_attempt(self.attempts, self._begun._replace(event="stored"))
+        self._remove_temporary(name)
         self._temporary = "" if is_kept else name
         self._came_from = name
+
+    def _remove_temporary(self, name: str) -> None:
+        """Removes the state that was stored on the way to this one, unless someone else keeps it by now."""
+        if self._temporary in ("", name):
+            return
+        entry = self.store.find(Kind.history, self._temporary)
+        if entry is None or not entry.meta["kept"]:
+            self.store.remove(Kind.state, self._temporary)
+            self.store.remove(Kind.history, self._temporary)
 
     def _flush(self) -> None:
         self.history = self.history.extended(History.from_rows(self._rows))

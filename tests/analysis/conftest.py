@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +64,27 @@ def trial_id(cell: dict[str, str], seed: int) -> str:
     return f"{cell['schedule']}-{cell['style']}-{seed}"
 
 
+def stage_forest(trials: Sequence[TrialRecord]) -> tuple[StageRecord, ...]:
+    """Trials of one seed share their spans as long as these are equal."""
+    paths: dict[tuple[object, ...], list[str]] = {}
+    for trial in trials:
+        for count in range(1, len(trial.stages) + 1):
+            paths.setdefault((trial.seed, *trial.stages[:count]), []).append(trial.trial_id)
+    names = {path: f"{path[0]}/{number}" for number, path in enumerate(paths)}
+    names |= {path[:1]: "" for path in paths}
+    return tuple(
+        StageRecord(names[path], names[path[:-1]], span.start, span.end, (span.prompt,), tuple(own), True)
+        for path, own in paths.items()
+        if isinstance(span := path[-1], StageSpan)
+    )
+
+
+def pieces(plan: Plan, trial: TrialRecord) -> list[list[object]]:
+    """Ledger's stages of a trial: name, steps and 0.1 s a step."""
+    own = [stage for stage in plan.stages if trial.trial_id in stage.trials]
+    return [[stage.key, stage.end - stage.start, 0.1 * (stage.end - stage.start)] for stage in own]
+
+
 def build_plan(truth: Truth) -> Plan:
     factors = parse_factors(
         {
@@ -96,14 +117,15 @@ def build_plan(truth: Truth) -> Plan:
         audit=audit_design(factors, runs).to_dict(),
         allow_confounded=False,
         trials=tuple(trials),
-        stages=tuple(
-            StageRecord(t.trial_id, index, span.start, span.end, span.prompt, False)
-            for t in trials
-            for index, span in enumerate(t.stages)
-        ),
+        stages=stage_forest(trials),
         steps_asked=300 * len(trials),
+        steps_distinct=sum(stage.end - stage.start for stage in stage_forest(trials)),
         steps_to_run=300 * len(trials),
         estimated_seconds=600.0,
+        disk_bytes=1000 * len(trials),
+        exactness="bitwise",
+        search=None,
+        race=None,
         provenance={"git": "0123abc", "versions": {"torch": "2.15.0"}, "base_weights": "sha256:feed"},
     )
 
@@ -139,6 +161,7 @@ def write_sweep(folder: Path, truth: Truth) -> Path:
         {"time": "2026-01-01T00:00:00+00:00", "event": "planned", "trials": len(plan.trials)}
     ]
     metrics, training, rows = [], [], []
+    made: set[object] = set()
     for trial in plan.trials:
         status = truth.status.get(trial.trial_id, "done")
         own = _metric_rows(trial, truth, rng, blocks[trial.seed])
@@ -146,11 +169,16 @@ def write_sweep(folder: Path, truth: Truth) -> Path:
         frame = pd.DataFrame(own, columns=list(METRIC_COLUMNS))
         last = frame[(frame.step == 300) & ~frame.seen].groupby("metric").value.mean()
         if is_run:
-            ledger.append({"time": "2026-01-01T00:01:00+00:00", "event": "started", "trial_id": trial.trial_id})
+            owned = sum(int(str(piece[1])) for piece in pieces(plan, trial) if piece[0] not in made)
+            made |= {piece[0] for piece in pieces(plan, trial)}
+            started = {"event": "started", "trial_id": trial.trial_id, "steps_to_run": owned}
+            ledger.append({"time": "2026-01-01T00:01:00+00:00", **started})
+            ending = {"steps": 300 if is_done else 120, "steps_run": owned if is_done else 0, "found": False}
+            ending |= {"stages": pieces(plan, trial) if is_done else [], "exactness": "bitwise"}
             repeat = f"python -m mflab.sweep +sweep=known sweep.only={trial.trial_id}"
             error = "" if is_done else "RuntimeError: <disk> full & lost"
             ledger.append(
-                {"time": "2026-01-01T00:02:00+00:00", "event": status, "trial_id": trial.trial_id}
+                {"time": "2026-01-01T00:02:00+00:00", "event": status, "trial_id": trial.trial_id, **ending}
                 | ({} if is_done else {"error": error, "repeat": repeat})
             )
         if is_done:
@@ -168,6 +196,8 @@ def write_sweep(folder: Path, truth: Truth) -> Path:
             }
             | {"val/psnr_fg": last["psnr_fg"] if is_done else "", "val/ssim": last["ssim"] if is_done else ""}
             | {"steps": 300 if is_done else 120, "seconds": 40.0 + trial.run_order, "overhead_seconds": 0.12}
+            | {"steps_run": ledger[-1]["steps_run"] if is_run else 0}
+            | {"seconds_alone": 30.0 if is_done else "", "seconds_amortised": 24.0 if is_done else ""}
             | {"peak_memory_gb": 0.9, "error": "" if is_done or not is_run else "RuntimeError: <disk> full & lost"}
         )
     ledger.append(

@@ -37,6 +37,27 @@ def test_no_overlap_gives_no_alert(make_sweep: Callable[..., Path], recorded: bo
     assert alerts(Findings(Sweep(folder))) == []
 
 
+def test_statistical_exactness_of_the_device_is_said_at_the_head(
+    make_sweep: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_sweep()
+    plan = replace(read_plan(folder), exactness="statistical")
+    (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
+    page = write_report(folder, tmp_path / "report").page.read_text()
+    assert "on this device shared and repeated stages are only statistically equal" in page
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["exactness"] == "statistical"
+
+
+def test_statistical_trials_in_the_ledger_are_counted_once_each(make_sweep: Callable[..., Path]) -> None:
+    folder = make_sweep()
+    rows = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
+    ended = [row for row in rows if row["event"] == "done"][:2]
+    with (folder / "ledger.jsonl").open("a") as ledger:
+        ledger.writelines(json.dumps({**row, "exactness": "statistical"}) + "\n" for row in [*ended, ended[0]])
+    (alert,) = alerts(Findings(Sweep(folder)))
+    assert alert.startswith("Exactness is statistical for 2 trials")
+
+
 def test_missing_trials_are_counted(make_sweep: Callable[..., Path]) -> None:
     folder = make_sweep(status={"two_stage-facelift-1": "failed"})
     assert alerts(Findings(Sweep(folder))) == ["1 of 12 trials not done."]

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.effects import DISTINGUISHABLE, EQUIVALENT, UNDECIDED, Effect, all_effects
+from analysis.effects import all_effects
 from analysis.load import Sweep
+from analysis.verdicts import DISTINGUISHABLE, EQUIVALENT, UNDECIDED, Effect
 from mflab.design import pairs_needed
 
 

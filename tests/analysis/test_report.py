@@ -111,7 +111,7 @@ def test_absent_metrics_and_truncated_ledgers_are_shown(make_sweep: Callable[...
         ledger.write('{"event": "do')
     text = parse(write_report(folder, tmp_path / "report").page).text
     assert "Absent: lpips. Reason: no backbone weights" in text
-    assert "1 × unreadable" in text
+    assert "1 × unreadable (a line of the ledger was cut short by a crash and does not count)" in text
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_sweep_without_factors_reports_its_means(make_sweep: Callable[..., Pat
     plan = read_plan(folder)
     trials = tuple(replace(t, cell={}) for t in plan.trials if t.cell == {"schedule": "single", "style": "facelift"})
     runs = [Run({}, trial.seed) for trial in trials]
-    plan = replace(plan, factors=(), trials=trials, audit=audit_design((), runs).to_dict())
+    plan = replace(plan, factors=(), trials=trials, stages=(), audit=audit_design((), runs).to_dict())
     (folder / "plan.json").write_text(plan.to_json())
     table = pd.read_csv(folder / "trials.csv")
     table = table[table.trial_id.isin([trial.trial_id for trial in trials])].drop(columns=["schedule", "style"])
@@ -195,7 +195,8 @@ def test_seeds_that_change_nothing_show_no_interval(make_sweep: Callable[..., Pa
 
 def test_other_responses_are_folded_on_the_page_only(make_sweep: Callable[..., Path], tmp_path: Path) -> None:
     page = write_report(make_sweep(), tmp_path / "report").page.read_text()
-    assert page.count("<details>") == page.count("</details>") == 1
+    assert page.count("<details>") == page.count("</details>") == 2
+    assert "<details><summary>Every trial that ran: 12</summary>" in page
     assert "<details><summary>2 contrasts on 1 other response</summary>" in page
     markdown = (tmp_path / "report" / "report.md").read_text()
     assert "<details" not in markdown

@@ -1,5 +1,6 @@
 """A search: what Optuna suggests is trained through the store, told properly, and found again."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -160,7 +161,7 @@ def test_baselines_are_made_once(hunt: list[str], sweep):
             kinds.extend([] if job is None else [job.kind])
             return job
 
-        run_serially(workers, threads, Hooks(next_job, hooks.is_finished, hooks.on_end, hooks.on_retry, hooks.on_tick))
+        run_serially(workers, threads, dataclasses.replace(hooks, next_job=next_job))
 
     assert sweep([*hunt, "sweep.search.trials=1"], watch) == 0
     assert kinds.count(JobKind.reference) == 1

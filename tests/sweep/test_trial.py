@@ -108,7 +108,7 @@ def test_finished_trial_leaves_rows_images_and_weights_and_no_checkpoint(config:
     assert [np.asarray(Image.open(path)).shape for path in pictures] == [(16, 6 * 16, 3)]
     assert len(pd.read_parquet(tmp_path / "trials" / "trial" / "training.parquet")) == 6
     left = {path.name for path in (tmp_path / "trials" / "trial").iterdir()}
-    assert left == {"training.parquet", "metrics.parquet"}
+    assert left == {"training.parquet", "metrics.parquet", "attempts.jsonl"}
 
 
 def test_kept_weights_give_the_recorded_metrics_again(config: RootCfg, tmp_path: Path):

@@ -34,7 +34,7 @@ def driver_file(owner: str) -> str:
 def write_driver(files: Files, record: DriverRecord) -> None:
     """Writes what a driver says about itself."""
     content = json.dumps({"owner": record.owner, **asdict(record.process), "counter": record.counter})
-    files.write(driver_file(record.owner), lambda file: file.write(content.encode()))
+    files.write(driver_file(record.owner), lambda file: file.write(content.encode()), is_durable=False)
 
 
 def read_driver(files: Files, owner: str) -> DriverRecord | None:

@@ -31,8 +31,11 @@ class Files(Protocol):
         """Whether the place itself exists."""
         ...
 
-    def write(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
-        """Lets `writer` fill a seekable file that then replaces `name`; if it raises, `name` stays as it was."""
+    def write(self, name: str, writer: Callable[[BinaryIO], object], *, is_durable: bool = True) -> None:
+        """Lets `writer` fill a seekable file that then replaces `name`; if it raises, `name` stays as it was.
+
+        What is not durable may be lost when the machine stops, as a claim may.
+        """
         ...
 
     def open(self, name: str) -> BinaryIO:
@@ -84,7 +87,7 @@ class LocalFiles:
     def is_present(self) -> bool:
         return self.root.is_dir()
 
-    def write(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
+    def write(self, name: str, writer: Callable[[BinaryIO], object], *, is_durable: bool = True) -> None:
         path = self.root / name
         with full_disk_is_store_full(self.url):
             temporary, file = self._open_temporary(path.parent)
@@ -92,7 +95,8 @@ class LocalFiles:
                 with file:
                     writer(file)
                     file.flush()
-                    os.fsync(file.fileno())
+                    if is_durable:
+                        os.fsync(file.fileno())
                 os.replace(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)

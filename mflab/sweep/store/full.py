@@ -34,7 +34,7 @@ def full_disk_is_store_full(url: str) -> Iterator[None]:
     except StoreFull:
         raise
     except Exception as error:
-        cause = _full_disk(error, handled)
+        cause = full_disk(error, handled)
         if cause is None:
             raise
         raise StoreFull(
@@ -43,7 +43,17 @@ def full_disk_is_store_full(url: str) -> Iterator[None]:
         ) from error
 
 
-def _full_disk(error: BaseException | None, handled: BaseException | None) -> OSError | None:
+def full_disk(error: BaseException | None, handled: BaseException | None = None) -> OSError | None:
+    """The full disk or quota behind an error; None if it has another cause.
+
+    Args:
+        error: the error.
+        handled: where its chain ends: what was being handled when it came up.
+
+    Example:
+        >>> full_disk(OSError(errno.ENOSPC, "No space left on device")).strerror, full_disk(ValueError())
+        ('No space left on device', None)
+    """
     while error is not None and error is not handled:
         if isinstance(error, OSError) and error.errno in _FULL:
             return error

@@ -64,7 +64,7 @@ class Leases:
             return False
         is_alone = False
         try:
-            self._files.write(self._claim(name), lambda file: file.write(b""))
+            self._files.write(self._claim(name), lambda file: file.write(b""), is_durable=False)
             # After a long halt others may take this driver for dead and remove the claim that it has just written.
             is_alone = not self._others(name) and not self._is_overdue()
         finally:

@@ -36,6 +36,9 @@ class Damage:
     reason: str
     moved_to: str | None
 
+    def __str__(self) -> str:
+        return f"{self.kind.name} {self.name}: {self.reason}"
+
 
 @dataclass
 class OpenEntry:

@@ -48,7 +48,7 @@ class RemoteFiles:
     def is_present(self) -> bool:
         return self._files.get_file_info(self.root).type != FileType.NotFound
 
-    def write(self, name: str, writer: Callable[[BinaryIO], object]) -> None:
+    def write(self, name: str, writer: Callable[[BinaryIO], object], *, is_durable: bool = True) -> None:
         with full_disk_is_store_full(self.url), tempfile.SpooledTemporaryFile(_CHUNK) as spool:
             writer(spool)  # pyright: ignore[reportArgumentType]  typeshed does not call it a BinaryIO
             spool.seek(0)
