@@ -6,6 +6,7 @@ environment. A process is sampled five times a second: what it does after its la
 """
 
 import os
+import re
 import subprocess
 import time
 import uuid
@@ -18,6 +19,8 @@ SAMPLE_SECONDS = 0.2
 # Ray's own processes need a moment to go after the command ended.
 LINGER_SECONDS = 20.0
 _MARK = "MFLAB_BENCHMARK"
+# Title of a Ray process at work; its agents serve the node.
+_WORKER = re.compile(rb"ray::(?!IDLE|\w+Agent)")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,8 +68,7 @@ class _Sampler:
             self.cpu_seconds[key] = seconds
             if pid == self.first:
                 self.peak_gb = max(self.peak_gb, _peak_gb(pid))
-            title = _read(pid, "cmdline")
-            if title.startswith(b"ray::") and not title.startswith(b"ray::IDLE"):
+            if _WORKER.match(_read(pid, "cmdline")):
                 self.worker_peaks_gb[key] = _peak_gb(pid)
         return bool(own)
 

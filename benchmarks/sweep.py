@@ -4,13 +4,13 @@
     c  mflab
     b  unshared  mflab with store.share=false
 
-The three run one after another in the order a, c, b, each as a command of its own with a Ray of its own, so that all pay
-for their start-up; with the same trials, workers and threads, on a dataset that was written before. mflab also writes
-what a sweep of its own leaves behind: ledger, tables, pictures, weights, states and baselines.
+The three run one after another in the order a, c, b, each as a command of its own with a Ray of its own, so that all
+pay for their start-up; with the same trials, workers and threads, on a dataset that was written before. mflab also
+writes what its sweeps leave behind: ledger, tables, pictures, weights, states and baselines.
 
-    python benchmarks/sweep.py                # all seeds of the sweep
+    python benchmarks/sweep.py              # all seeds of the sweep
     python benchmarks/sweep.py --seeds 0 1
-    python benchmarks/sweep.py --quick        # four treatments of a tiny network, under 50 s on two cores
+    python benchmarks/sweep.py --quick      # a and c with a tiny network and four treatments, under 50 s on two cores
 """
 
 import argparse
@@ -128,6 +128,11 @@ def _run(arguments: Sequence[str], folder: Path) -> Usage:
     return usage
 
 
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def print_table(outcomes: Mapping[str, Outcome]) -> None:
     plain = outcomes["plain"]
     print(f"{'':<10}{'steps':>8}{'wall s':>9}{'CPU s':>9}{'worker peak GB':>16}{'workers':>9}{'equal weights':>16}")
@@ -138,6 +143,10 @@ def print_table(outcomes: Mapping[str, Outcome]) -> None:
             f"{name:<10}{outcome.steps:>8}{usage.wall_seconds:>9.1f}{usage.cpu_seconds:>9.1f}"
             f"{usage.worker_peak_gb:>16.2f}{usage.num_workers:>9}{f'{num_equal} of {len(plain.digests)}':>16}"
         )
+
+
+def _wall_ratio(slow: Outcome, fast: Outcome) -> float:
+    return round(slow.usage.wall_seconds / fast.usage.wall_seconds, 3)
 
 
 def main() -> None:
@@ -151,24 +160,22 @@ def main() -> None:
         data = DataCfg(size=TINY_SIZE, num_train=TINY_TRAIN, num_val=TINY_VAL) if options.quick else DataCfg()
         open_sources(data, root / "data")
         question = read_question(options.seeds, options.quick, root / "data")
-        folders = {variant: root / variant for variant in ("plain", "mflab", "unshared")}
-        for folder in folders.values():
-            folder.mkdir()
-        outcomes = {"plain": run_plain(question, folders["plain"])}
-        outcomes["mflab"] = run_mflab(question, folders["mflab"], is_shared=True)
-        outcomes["unshared"] = run_mflab(question, folders["unshared"], is_shared=False)
+        outcomes = {"plain": run_plain(question, _made(root / "plain"))}
+        outcomes["mflab"] = run_mflab(question, _made(root / "mflab"), is_shared=True)
+        if not options.quick:
+            outcomes["unshared"] = run_mflab(question, _made(root / "unshared"), is_shared=False)
     print_table(outcomes)
-    plain, shared, unshared = (outcomes[variant] for variant in ("plain", "mflab", "unshared"))
+    plain, shared, unshared = outcomes["plain"], outcomes["mflab"], outcomes.get("unshared")
     num_trials = len(question.levels) * len(question.seeds)
-    is_equal = len(plain.digests) == num_trials and plain.digests == shared.digests == unshared.digests
+    are_equal = all(outcome.digests == plain.digests for outcome in outcomes.values())
     print(
         json.dumps(
             {
                 "steps_ratio": round(plain.steps / shared.steps, 3),
-                "wall_ratio": round(plain.usage.wall_seconds / shared.usage.wall_seconds, 3),
-                "wall_ratio_unshared": round(unshared.usage.wall_seconds / shared.usage.wall_seconds, 3),
+                "wall_ratio": _wall_ratio(plain, shared),
+                "wall_ratio_unshared": _wall_ratio(unshared, shared) if unshared is not None else None,
                 "cpu_ratio": round(plain.usage.cpu_seconds / shared.usage.cpu_seconds, 3),
-                "bitwise_equal": is_equal,
+                "bitwise_equal": are_equal and len(plain.digests) == num_trials,
                 "trials": num_trials,
                 "steps": {variant: outcome.steps for variant, outcome in outcomes.items()},
                 "wall_seconds": {variant: round(one.usage.wall_seconds, 1) for variant, one in outcomes.items()},

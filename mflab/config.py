@@ -164,8 +164,9 @@ _ATOMS = frozenset((str, int, float, bool, NoneType))
 _NOT_TREATMENT = ("sweep", "paths", "store")
 
 
+@cache
 def register() -> None:
-    """Stores schemas and sweeps with Hydra; calling it again is harmless."""
+    """Stores schemas and sweeps with Hydra, once in a process."""
     store = ConfigStore.instance()
     store.store(name="schema", node=RootCfg)
     for group, schema in (

@@ -1,5 +1,6 @@
 """`python -m mflab.sweep [overrides]`: plans a sweep, runs what is missing, says where the results are."""
 
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -65,6 +66,9 @@ def _run(
     config: RootCfg, overrides: Sequence[str], ledger: Ledger, console: Console, run_jobs: JobRunner | None
 ) -> int:
     with ExitStack() as resources:
+        # A plan of thousands of trials is one growing heap without cycles: searching it for some takes a second.
+        gc.disable()
+        resources.callback(gc.enable)
         if config.sweep.search.trials:
             plan, make_agenda = _plan_search(config, overrides, ledger, resources)
         else:
@@ -72,6 +76,7 @@ def _run(
         shown = SweepConsole(console, plan.record.response.name, plan.record.response.unit)
         driver = Driver(plan, ledger, shown, make_agenda)
         driver.write_plan()
+        gc.enable()
         print_plan(plan, driver.agenda.num_trials, console)
         if config.sweep.dry_run:
             # The tables must list the trials of the plan that now stands beside them.

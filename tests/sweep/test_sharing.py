@@ -8,18 +8,20 @@ import dataclasses
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from torch import Tensor
 
-from mflab.config import compose
+from mflab.config import RootCfg, compose
 from mflab.curriculum import StageState
 from mflab.results import read_ledger, read_metrics, read_plan, read_training, read_trials
-from mflab.sweep.__main__ import main
+from mflab.sweep import __main__ as command
+from mflab.sweep import cells
 from mflab.sweep.attempts import read_attempts
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.inputs import InputCache
@@ -63,11 +65,14 @@ def styles(*names: str) -> str:
 
 @dataclass
 class Sweep:
-    """A sweep that tests run under one name after another, on one store."""
+    """A sweep that tests run under one name after another, on one store, in the working directory."""
 
-    outputs: Path
     data: Path
     overrides: tuple[str, ...]
+
+    @property
+    def outputs(self) -> Path:
+        return Path("outputs").resolve()
 
     @property
     def store(self) -> Store:
@@ -75,23 +80,17 @@ class Sweep:
 
     def line(self, name: str, more: Sequence[str] = ()) -> list[str]:
         """The command line of the sweep under a name."""
-        return [
-            *self.overrides,
-            f"paths.data={self.data}",
-            f"paths.outputs={self.outputs}",
-            f"sweep.name={name}",
-            *more,
-        ]
+        return [*self.overrides, f"paths.data={self.data}", f"sweep.name={name}", *more]
 
     def run(self, name: str, *more: str, runner: Callable[[int, int, Hooks], None] = run_serially) -> int:
-        return main(self.line(name, more), runner)
+        return command.main(self.line(name, more), runner)
 
     def folder(self, name: str) -> Path:
         return self.outputs / name
 
     def plan(self, name: str, *more: str) -> SweepPlan:
         line = self.line(name, more)
-        return make_plan(compose(line), line, [], CACHE)
+        return make_plan(command.compose(line), line, [], CACHE)
 
     def events(self, name: str, event: str) -> Rows:
         return [row for row in read_ledger(self.folder(name)) if row["event"] == event]
@@ -145,25 +144,46 @@ def assert_ran_as_planned(sweep: Sweep, name: str) -> None:
     assert run == read_plan(sweep.folder(name)).steps_to_run
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _composed_once() -> Iterator[None]:
+    """Hydra takes longer than all the training here: command lines that differ in the name alone are composed once."""
+
+    @cache
+    def without_name(overrides: tuple[str, ...]) -> RootCfg:
+        return compose(overrides)
+
+    def composed(overrides: Sequence[str]) -> RootCfg:
+        names = [text.partition("=")[2] for text in overrides if text.startswith("sweep.name=")]
+        config = without_name(tuple(text for text in overrides if not text.startswith("sweep.name=")))
+        return dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, name=names[-1]))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, "compose", composed)
+        patch.setattr(command, "compose", composed)
+        yield
+
+
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> Sweep:
-    """All arms, finished."""
-    sweep = Sweep(tmp_path_factory.mktemp("original") / "outputs", data_folder, (*COMMON, arms(*ARMS)))
-    assert sweep.run("first") == 0
-    return sweep
+def original(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> Path:
+    """Outputs of the finished sweep over all arms."""
+    folder = tmp_path_factory.mktemp("original")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert Sweep(data_folder, (*COMMON, arms(*ARMS))).run("first") == 0
+    return folder / "outputs"
 
 
 @pytest.fixture
-def finished(original: Sweep, tmp_path: Path) -> Sweep:
+def finished(original: Path, data_folder: Path) -> Sweep:
     """A copy of the finished sweep and its store, with the times of the files."""
-    shutil.copytree(original.outputs, tmp_path / "outputs")
-    return dataclasses.replace(original, outputs=tmp_path / "outputs")
+    shutil.copytree(original, "outputs")
+    return Sweep(data_folder, (*COMMON, arms(*ARMS)))
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, data_folder: Path) -> Sweep:
+def fresh(data_folder: Path) -> Sweep:
     """Two arms with a common first half, not run yet."""
-    return Sweep(tmp_path / "outputs", data_folder, (*COMMON, arms("plain", "frozen")))
+    return Sweep(data_folder, (*COMMON, arms("plain", "frozen")))
 
 
 # Sharing
@@ -386,7 +406,7 @@ def test_longer_run_at_constant_learning_rate_runs_only_its_new_steps(
 
     def of_length(steps: int) -> Sweep:
         stages = f"curriculum.stages=[{{until:2,prompt:facelift}},{{until:{steps}}}]"
-        return Sweep(tmp_path / "outputs", data_folder, (*TINY, *constant, stages, f"train.steps={steps}"))
+        return Sweep(data_folder, (*TINY, *constant, stages, f"train.steps={steps}"))
 
     short, longer = of_length(4), of_length(8)
     assert short.run("first") == 0

@@ -31,7 +31,7 @@ class MemoryFiles:
     def is_present(self):
         return True
 
-    def write(self, name, writer):
+    def write(self, name, writer, *, is_durable=True):
         class Bytes(io.BytesIO):
             mode = "wb"
 
