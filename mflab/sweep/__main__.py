@@ -133,7 +133,7 @@ def _print_end(driver: Driver, console: Console) -> None:
         console.print(text, style="red", markup=False, highlight=False)
     for text in driver.failed_baselines:
         console.print(f"baseline failed: {text}", style="red", markup=False, highlight=False)
-    if driver.is_stopping:
+    if driver.stop.is_on:
         text = f"Interrupted. To go on: {repeat_command(plan.overrides)}"
         console.print(text, markup=False, highlight=False)
     print_end(driver.rows, console)

@@ -1,24 +1,17 @@
 """Runs what a plan still misses: hands out jobs, keeps the ledger, shows progress, exports tables."""
 
-import os
 import random
-import signal
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mflab.errors import MflabError
-from mflab.metrics import Absent
 from mflab.results import PLAN_FILE, Status, TrialRecord
 from mflab.sweep.adopt import adopt, kept_steps
 from mflab.sweep.agenda import Agenda, Verdict
 from mflab.sweep.endings import baseline_fields, ending_fields, failures
 from mflab.sweep.export import Throttle, export, is_exported
 from mflab.sweep.hooks import Hooks, JobRunner
-from mflab.sweep.inputs import find_metric
 from mflab.sweep.jobs import Job, JobKind, read_progress
 from mflab.sweep.known import Known
 from mflab.sweep.ledger import Ledger, latest
@@ -27,9 +20,10 @@ from mflab.sweep.overrides import repeat_command
 from mflab.sweep.pending import baseline_files, pending_baselines, pending_trials, trial_job, trial_name
 from mflab.sweep.plan import refreshed
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.provenance import git_state, package_versions
 from mflab.sweep.schedule import Assignment, Schedule, Task
 from mflab.sweep.scoreboard import Scoreboard
+from mflab.sweep.start_events import start_events
+from mflab.sweep.stop_switch import StopSwitch
 from mflab.sweep.store import Kind
 from mflab.sweep.store.leases import Leases
 from mflab.sweep.trial import TrialOutcome
@@ -55,7 +49,7 @@ class Driver:
     def __init__(self, plan: SweepPlan, ledger: Ledger, console: SweepConsole, make_agenda: MakeAgenda) -> None:
         self.ledger, self.console = ledger, console
         self.rows = ledger.read()
-        self.stop_file = plan.folder / f".stop-{os.getpid()}"
+        self.stop = StopSwitch(plan.folder)
         self.scores = Scoreboard()
         self.running: dict[str, tuple[Job, Assignment]] = {}
         self._records: dict[str, TrialRecord] = {}
@@ -63,12 +57,11 @@ class Driver:
         self.has_new_baselines = self.has_announced = False
         is_search = plan.record.search is not None and not plan.config.sweep.only
         pending = [] if is_search else pending_trials(plan, latest(self.rows))
-        self.baselines = pending_baselines(plan, self.stop_file)
+        self.baselines = pending_baselines(plan, self.stop.file)
         self._baselines = {job.job_id for job in self.baselines}
         self.known = Known.of(plan.store)
         self.schedule = Schedule(self.known, self._is_stored)
         self.agenda = make_agenda(plan, pending, self.schedule, latest(self.rows))
-        self.is_stopping = False
         self._written = plan
         self.problem: Exception | None = None
         self.deaths: dict[str, str] = {}
@@ -89,10 +82,11 @@ class Driver:
 
     def run(self, run_jobs: JobRunner) -> None:
         """Does every missing job and leaves ledger and tables complete, whatever happens in between."""
-        self._record_start()
-        self._remove_old_stop_files()
+        for event, fields in start_events(self.plan, self.agenda.num_trials):
+            self._append(event, **fields)
+        self.stop.clear()
         try:
-            with self.console, self._stop_signals(), Leases(self.plan.store.files) as leases:
+            with self.console, self.stop.on_signals(self.console.line), Leases(self.plan.store.files) as leases:
                 self.leases = self.schedule.claims = leases
                 register_needs(self.plan, self.schedule.forest, latest(self.rows))
                 self._adopt_all()
@@ -103,7 +97,7 @@ class Driver:
                     hooks = Hooks(
                         num_jobs=len(self.baselines) + max(1, self.agenda.num_trials - self.scores.counts.total()),
                         next_job=self._next_job,
-                        is_finished=lambda: self.is_stopping or (not self.baselines and self.agenda.is_finished),
+                        is_finished=lambda: self.stop.is_on or (not self.baselines and self.agenda.is_finished),
                         on_end=self._guarded(self._on_end),
                         on_retry=self._guarded(self._on_retry),
                         on_tick=self._guarded(self._on_tick),
@@ -117,9 +111,8 @@ class Driver:
                     f"{self.problem}; mend {self.plan.folder} and start again."
                 ) from self.problem
         finally:
-            with suppress(OSError):
-                self.stop_file.unlink(missing_ok=True)
-            if self.is_stopping:
+            self.stop.clear()
+            if self.stop.is_on:
                 self._append("interrupted", running=sorted(self.running))
             self._append("end", counts=dict(self.scores.counts))
             register_needs(self.plan, self.schedule.forest, latest(self.rows))
@@ -153,14 +146,9 @@ class Driver:
                 call(*values)
             except Exception as error:
                 self.problem = self.problem or error
-                self._stop()
+                self.stop.turn_on()
 
         return guarded
-
-    def _stop(self) -> None:
-        self.is_stopping = True
-        with suppress(OSError):
-            self.stop_file.touch()
 
     def _append(self, event: str, **fields: Any) -> None:
         self.rows.append(self.ledger.append(event, **fields))
@@ -195,64 +183,23 @@ class Driver:
             return None if assignment is None else self._start(assignment)
         except Exception as error:
             self.problem = self.problem or error
-            self._stop()
+            self.stop.turn_on()
             return None
 
     def _add_baselines(self) -> None:
         """A plan that grew may need baselines that it did not need before."""
-        new = [job for job in pending_baselines(self.plan, self.stop_file) if job.job_id not in self._baselines]
+        new = [job for job in pending_baselines(self.plan, self.stop.file) if job.job_id not in self._baselines]
         self._baselines |= {job.job_id for job in new}
         self.baselines += new
 
     def _start(self, assignment: Assignment) -> Job:
         trial_id = assignment.task.trial_id
-        job = trial_job(self.plan, self.record(trial_id), assignment, self.stop_file)
+        job = trial_job(self.plan, self.record(trial_id), assignment, self.stop.file)
         self.running[trial_id] = (job, assignment)
         self.order += 1
         fields = {"order": self.order, "until": assignment.task.until, "steps_to_run": assignment.num_steps}
         self._append("started", trial_id=trial_id, **fields, stages=list(assignment.makes))
         return job
-
-    def _record_start(self) -> None:
-        self._append(
-            "start",
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            overrides=list(self.plan.overrides),
-            git=git_state(),
-            versions=package_versions(),
-            workers=self.plan.workers,
-            cores=len(os.sched_getaffinity(0)),
-        )
-        self._append("planned", trials=len(self.plan.record.trials), to_run=self.agenda.num_trials)
-        for net in dict.fromkeys(trial.config.validation.lpips for trial in self.plan.trials.values()):
-            found = find_metric(net)
-            if isinstance(found, Absent):
-                self._append("metric_absent", metric=f"lpips_{net}", reason=found.reason)
-        if not any(trial.cell.keys.pretrained for trial in self.plan.trials.values()):
-            reason = "model.weights=none: there is no pretrained model to compare with"
-            self._append("baseline_absent", baseline="pretrained", reason=reason)
-
-    def _remove_old_stop_files(self) -> None:
-        for path in self.plan.folder.glob(".stop-*"):
-            path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _stop_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM stop every trial at its next step with a checkpoint; a second one stops at once."""
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self.is_stopping:
-                raise KeyboardInterrupt
-            self._stop()
-            self.console.line("Stopping: running trials save a checkpoint. Once more stops at once.")
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _on_retry(self, job: Job, reason: str) -> None:
         self.deaths[job.job_id] = reason
@@ -278,7 +225,7 @@ class Driver:
             self.problem = self.problem or MflabError(
                 f"{outcome.error} To go on: {repeat_command(self.plan.overrides)}"
             )
-            self._stop()
+            self.stop.turn_on()
         if outcome.status is Status.stopped and outcome.responses:
             # At a rung: it goes on, or the agenda says why not.
             fields = ending_fields(self.plan, job.job_id, outcome, wall, found=False)
@@ -355,6 +302,6 @@ class Driver:
 
 def exit_status(driver: Driver) -> int:
     """130 after an interruption, 1 if a trial or a baseline failed or diverged, now or before; else 0."""
-    if driver.is_stopping:
+    if driver.stop.is_on:
         return 130
     return 1 if failures(driver.plan, latest(driver.rows)) or driver.failed_baselines else 0

@@ -49,10 +49,12 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _frozen_heap() -> None:
+def _frozen_heap() -> Iterator[None]:
     """Every trial collects garbage before it starts: what the imports left need not be looked through each time."""
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
