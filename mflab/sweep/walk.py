@@ -196,7 +196,7 @@ class Walk:
             if self._state is not None and self._state.step:
                 self._state = None
             self._open()
-            self.history, self._came_from, self._temporary = History.empty(), "", ""
+            self.history, self._came_from, temporary = History.empty(), "", ""
         else:
             state = self._open()
             name = self.chain.name(step)
@@ -214,7 +214,12 @@ class Walk:
                 # Whoever left it as a state to go on from must not take it away when going on.
                 self.store.put_bytes(Kind.history, name, history.to_bytes(), {**entry.meta, "kept": True})
                 is_kept = True
-            self._temporary = "" if is_kept else name
+            temporary = "" if is_kept else name
+        if self._temporary and step_of(self._temporary) < step:
+            # Left behind: the walk jumps over what it would have gone on from.
+            self._remove_temporary(temporary)
+        # Steps of the place that is left are no part of this one's history.
+        self._temporary, self._rows = temporary, []
         self._is_placed, self._begun = True, None
         return True
 
@@ -224,17 +229,20 @@ class Walk:
         due = {one.step for one, _ in missing if start < one.step <= target}
         kept = {step for step in self.work.keep if start < step <= target}
         for stop in sorted({target, *due, *kept}):
-            self._begin(min((step for step in kept if step >= stop), default=0))
+            self._begin()
             self._advance(stop)
             self._evaluate_all(missing)
             # Last: who finds a state in the store finds all that was measured on the way to it.
             if stop in kept or (not self.config.train.checkpoint_every and stop < self.chain.num_steps):
                 self._save(stop in kept)
 
-    def _begin(self, end: int) -> None:
-        """Notes that the state before step `end` will be made, once."""
-        if end and (self._begun is None or self._begun.end != end):
-            self._begun = Attempt("begun", self.chain.name(end), self._open().step, end, os.getpid())
+    def _begin(self) -> None:
+        """Notes, once, which kept state is being made; none where the walk only passes a stored stage again."""
+        place = self._open().step
+        end = min((step for step in self.work.keep if place < step <= self.work.until), default=0)
+        is_noted = self._begun is not None and self._begun.end == end
+        if end and not is_noted and not self.store.has(Kind.state, self.chain.name(end)):
+            self._begun = Attempt("begun", self.chain.name(end), place, end, os.getpid())
             append_attempt(self.attempts, self._begun)
 
     def _advance(self, until: int) -> None:
@@ -334,7 +342,7 @@ class Walk:
         meta["weights_sha256"] = weights_digest(state.average.average)
         self.store.put(Kind.state, name, lambda file: write_state(file, content), meta)
         self.store.put_bytes(Kind.history, name, self.history.to_bytes(), meta)
-        if is_kept and self._begun is not None:
+        if self._begun is not None and self._begun.state == name:
             append_attempt(self.attempts, self._begun._replace(event="stored"))
         self._remove_temporary(name)
         self._temporary = "" if is_kept else name

@@ -25,7 +25,7 @@ from mflab.sweep.inputs import InputCache, open_inputs
 from mflab.sweep.keys import Chain, evaluation_key, make_chain, step_of, step_records
 from mflab.sweep.route import Route, make_route
 from mflab.train import Device
-from mflab.train.optim import LRSchedule
+from mflab.train.optim import LRSchedule, learning_rate
 from tests.sweep.conftest import TINY
 
 CACHE = InputCache()
@@ -70,9 +70,9 @@ def chain_of(config: RootCfg) -> Chain:
     return make_chain(config, inputs, step_records(config, inputs))
 
 
-def route_of(config: RootCfg) -> Route:
+def route_of(config: RootCfg, trial_id: str = "trial") -> Route:
     inputs = open_inputs(config, CACHE)
-    return make_route(config, inputs, step_records(config, inputs), "trial")
+    return make_route(config, inputs, step_records(config, inputs), trial_id)
 
 
 def names(config: RootCfg) -> list[str]:
@@ -279,6 +279,48 @@ def test_blend_that_has_arrived_no_longer_knows_where_it_came_from(base: RootCfg
     assert records[0][2 * keys.RECORD_BYTES :] == records[1][2 * keys.RECORD_BYTES :]
 
 
+STAGES = st.lists(
+    st.builds(
+        stage,
+        st.just(0),
+        prompt=st.sampled_from(["facelift", "realistic", "target"]),
+        transition=st.sampled_from(Transition),
+        lr_multiplier=st.floats(0.1, 2.0),
+        lr_multiplier_end=st.none() | st.floats(0.0, 2.0),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=60)
+@given(STAGES, st.lists(st.integers(1, 4), min_size=4, max_size=4), st.sampled_from(LRSchedule), st.integers(0, 20))
+def test_records_say_what_the_loop_will_do_at_every_step(
+    base: RootCfg, stages: list[StageCfg], lengths: list[int], schedule: LRSchedule, warmup_steps: int
+):
+    stages = [
+        dataclasses.replace(
+            one, until=float(sum(lengths[: place + 1])), transition=one.transition if place else Transition.switch
+        )
+        for place, one in enumerate(stages)
+    ]
+    optim = dataclasses.replace(base.optim, schedule=schedule, warmup_steps=warmup_steps)
+    config = with_stages(dataclasses.replace(base, optim=optim), stages)
+    inputs = open_inputs(config, CACHE)
+    curriculum = inputs.curriculum
+    assert curriculum is not None
+    records = np.frombuffer(step_records(config, inputs), keys._RECORD)
+    seen: dict[bytes, tuple[str, ...]] = {}
+    for step, record in enumerate(records):
+        state = curriculum.at(step)
+        # To the bit: a state's name promises the learning rate that the loop will use.
+        lr = learning_rate(optim, step, curriculum.num_steps) * state.stage.lr_multiplier_at(step)
+        assert (record["lr"], record["blend"]) == (lr, state.blend)
+        prompts = (state.prompt_from if state.blend < 1.0 else state.prompt_to, state.prompt_to)
+        assert seen.setdefault(record["settings"], prompts) == prompts
+    assert len(set(seen.values())) == len(seen)
+
+
 def test_chain_passes_its_own_states_and_no_others(base: RootCfg):
     chain, other = chain_of(base), chain_of(changed(base, "prompts.style", "realistic"))
     assert all(chain.passes(name) for name in names(base))
@@ -353,6 +395,16 @@ def test_first_evaluation_of_loaded_weights_needs_no_seed_and_nothing_of_the_tra
     assert evaluations(base)[0] == evaluations(changed(base, "optim.lr", 1.0))[0]
     for path, value in (("train.threads", 2), ("train.device", Device.cuda), ("model.codec_scale", 5.0)):
         assert evaluations(changed(loaded, path, value))[0] != evaluations(loaded)[0]
+
+
+def test_trials_that_must_not_share_have_names_of_their_own(base: RootCfg):
+    apart = changed(base, "store.share", False)
+    routes = [route_of(base), route_of(apart, "one"), route_of(apart, "other")]
+    chains = [route.chain.names(list(range(STEPS + 1))) for route in routes]
+    assert [first_difference(chains[0], one) for one in chains[1:]] == [0, 0]
+    assert first_difference(*chains[1:]) == 0
+    wanted = [name for route in routes for one in route.evaluations for name in one.names]
+    assert len(wanted) == len(set(wanted))
 
 
 def test_trial_without_steps_has_no_state_but_one_evaluation(base: RootCfg):
