@@ -107,7 +107,8 @@ def start_again(num_trials: int, folder: Path) -> Usage:
 
 
 def show(kind: str, num_trials: int, usage: Usage, note: str = "") -> None:
-    print(f"{kind:<10}{num_trials:>8,}{usage.wall_seconds:>9.1f}{usage.peak_gb:>9.2f}  {note}".rstrip(), flush=True)
+    figures = f"{usage.wall_seconds:>9.1f}{usage.peak_gb:>9.2f}{usage.others_share:>13.0%}"
+    print(f"{kind:<10}{num_trials:>8,}{figures}  {note}".rstrip(), flush=True)
 
 
 def main() -> None:
@@ -122,7 +123,7 @@ def main() -> None:
     planning: dict[int, Usage] = {}
     finished: dict[int, Usage] = {}
     overheads: dict[int, Overhead] = {}
-    print(f"{'':<10}{'trials':>8}{'wall s':>9}{'peak GB':>9}")
+    print(f"{'':<10}{'trials':>8}{'wall s':>9}{'peak GB':>9}{'others took':>13}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for size in planned:

@@ -35,6 +35,8 @@ class Usage:
         peak_gb: peak resident memory of the command's first process, 1e9 bytes.
         worker_peak_gb: largest peak resident memory of a Ray worker; 0 without one.
         num_workers: Ray workers that did something.
+        others_share: share of the machine that other processes, or its host, took meanwhile; wall times with more than
+            a few hundredths say little.
     """
 
     status: int
@@ -43,6 +45,7 @@ class Usage:
     peak_gb: float
     worker_peak_gb: float
     num_workers: int
+    others_share: float
 
 
 class _Sampler:
@@ -93,7 +96,7 @@ def measure(command: Sequence[str], log: Path, environment: Mapping[str, str]) -
     python_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     variables = {**os.environ, "PYTHONPATH": python_path, **environment, _MARK: mark}
     with open(log, "wb") as output:
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), _busy_seconds()
         process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT)
         sampler = _Sampler(mark, process.pid)
         try:
@@ -109,12 +112,20 @@ def measure(command: Sequence[str], log: Path, environment: Mapping[str, str]) -
                 process.terminate()
                 process.wait()
         wall = time.perf_counter() - started
+    others = _busy_seconds() - busy - sum(sampler.cpu_seconds.values())
     end = time.monotonic() + LINGER_SECONDS
     while sampler.sample() and time.monotonic() < end:
         time.sleep(SAMPLE_SECONDS)
     peaks = sampler.worker_peaks_gb.values()
     cpu = sum(sampler.cpu_seconds.values())
-    return Usage(status, wall, cpu, sampler.peak_gb, max(peaks, default=0.0), len(peaks))
+    share = max(0.0, others / (wall * (os.cpu_count() or 1)))
+    return Usage(status, wall, cpu, sampler.peak_gb, max(peaks, default=0.0), len(peaks), share)
+
+
+def _busy_seconds() -> float:
+    """Time that all cores were busy since the machine started, what its host took from it included."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -128,21 +128,14 @@ def _run(arguments: Sequence[str], folder: Path) -> Usage:
     return usage
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
-def print_table(outcomes: Mapping[str, Outcome]) -> None:
-    plain = outcomes["plain"]
-    print(f"{'':<10}{'steps':>8}{'wall s':>9}{'CPU s':>9}{'worker peak GB':>16}{'workers':>9}{'equal weights':>16}")
-    for name, outcome in outcomes.items():
-        usage = outcome.usage
-        num_equal = sum(outcome.digests.get(key) == digest for key, digest in plain.digests.items())
-        print(
-            f"{name:<10}{outcome.steps:>8}{usage.wall_seconds:>9.1f}{usage.cpu_seconds:>9.1f}"
-            f"{usage.worker_peak_gb:>16.2f}{usage.num_workers:>9}{f'{num_equal} of {len(plain.digests)}':>16}"
-        )
+def print_row(name: str, outcome: Outcome, plain: Outcome) -> None:
+    usage = outcome.usage
+    num_equal = sum(outcome.digests.get(key) == digest for key, digest in plain.digests.items())
+    print(
+        f"{name:<10}{outcome.steps:>8}{usage.wall_seconds:>9.1f}{usage.cpu_seconds:>9.1f}{usage.worker_peak_gb:>16.2f}"
+        f"{usage.num_workers:>9}{f'{num_equal} of {len(plain.digests)}':>16}{usage.others_share:>13.0%}",
+        flush=True,
+    )
 
 
 def _wall_ratio(slow: Outcome, fast: Outcome) -> float:
@@ -160,11 +153,18 @@ def main() -> None:
         data = DataCfg(size=TINY_SIZE, num_train=TINY_TRAIN, num_val=TINY_VAL) if options.quick else DataCfg()
         open_sources(data, root / "data")
         question = read_question(options.seeds, options.quick, root / "data")
-        outcomes = {"plain": run_plain(question, _made(root / "plain"))}
-        outcomes["mflab"] = run_mflab(question, _made(root / "mflab"), is_shared=True)
-        if not options.quick:
-            outcomes["unshared"] = run_mflab(question, _made(root / "unshared"), is_shared=False)
-    print_table(outcomes)
+        print(
+            f"{'':<10}{'steps':>8}{'wall s':>9}{'CPU s':>9}{'worker peak GB':>16}{'workers':>9}{'equal weights':>16}"
+            f"{'others took':>13}"
+        )
+        outcomes: dict[str, Outcome] = {}
+        for variant in ("plain", "mflab") if options.quick else ("plain", "mflab", "unshared"):
+            folder = root / variant
+            folder.mkdir()
+            is_plain, is_shared = variant == "plain", variant == "mflab"
+            outcomes[variant] = run_plain(question, folder) if is_plain else run_mflab(question, folder, is_shared)
+            # At once: a long run that is cut short has not measured for nothing.
+            print_row(variant, outcomes[variant], outcomes["plain"])
     plain, shared, unshared = outcomes["plain"], outcomes["mflab"], outcomes.get("unshared")
     num_trials = len(question.levels) * len(question.seeds)
     are_equal = all(outcome.digests == plain.digests for outcome in outcomes.values())
@@ -179,6 +179,7 @@ def main() -> None:
                 "trials": num_trials,
                 "steps": {variant: outcome.steps for variant, outcome in outcomes.items()},
                 "wall_seconds": {variant: round(one.usage.wall_seconds, 1) for variant, one in outcomes.items()},
+                "others_share": round(max(one.usage.others_share for one in outcomes.values()), 3),
                 "seconds": round(time.perf_counter() - started, 1),
             }
         )

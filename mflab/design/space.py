@@ -78,9 +78,9 @@ def check_search(search: SearchCfg) -> tuple[Objective, ...]:
     """
     for name, least in (("trials", 0), ("seed", 0), ("reduction", 2), ("startup", 1)):
         if getattr(search, name) < least:
-            raise MflabError(f"search.{name} must be at least {least}, but got {name}={getattr(search, name)}.")
+            raise MflabError(f"sweep.search.{name} must be at least {least}, but got {name}={getattr(search, name)}.")
     if not 0 < search.first_rung <= 1:
-        raise MflabError(f"search.first_rung must be a share above 0, at most 1, but got {search.first_rung}.")
+        raise MflabError(f"sweep.search.first_rung must be a share above 0, at most 1, but got {search.first_rung}.")
     objectives = []
     for spec in search.objectives:
         if not isinstance(spec, Mapping) or set(spec) != {"name", "direction"}:
@@ -91,10 +91,12 @@ def check_search(search: SearchCfg) -> tuple[Objective, ...]:
     if objectives and search.pruner is not Pruner.none:
         raise MflabError(
             f"A search for several objectives has no order to stop trials by, but got pruner={search.pruner.name}; "
-            "set search.pruner=none."
+            "set sweep.search.pruner=none."
         )
     if search.sampler is Sampler.nsga2 and not objectives:
-        raise MflabError("The sampler nsga2 needs two objectives, but got one; add search.objectives or take tpe.")
+        raise MflabError(
+            "The sampler nsga2 needs two objectives, but got one; add sweep.search.objectives or take tpe."
+        )
     return tuple(objectives)
 
 

@@ -88,7 +88,7 @@ class Driver:
         try:
             with self.console, self.stop.on_signals(self.console.line), Leases(self.plan.store.files) as leases:
                 self.leases = self.schedule.claims = leases
-                register_needs(self.plan, self.schedule.forest, latest(self.rows))
+                register_needs(self.plan, self.schedule.forest, latest(self.rows), self.known)
                 self._adopt_all()
                 self._write_verdicts(self.agenda.verdicts)
                 if self.baselines or not self.agenda.is_finished:
@@ -115,7 +115,7 @@ class Driver:
             if self.stop.is_on:
                 self._append("interrupted", running=sorted(self.running))
             self._append("end", counts=dict(self.scores.counts))
-            register_needs(self.plan, self.schedule.forest, latest(self.rows))
+            register_needs(self.plan, self.schedule.forest, latest(self.rows), self.known)
             self.export()
 
     def write_plan(self) -> None:
@@ -180,6 +180,7 @@ class Driver:
             assignment = self.agenda.next()
             if self.plan is not before:
                 self._add_baselines()
+                register_needs(self.plan, self.schedule.forest, latest(self.rows), self.known)
             return None if assignment is None else self._start(assignment)
         except Exception as error:
             self.problem = self.problem or error
@@ -256,6 +257,9 @@ class Driver:
         """Ends the trials that would diverge at the step at which one just did."""
         self.known.divergences = self.plan.store.names(Kind.divergence)
         for task in [task for trial, task in self.schedule.tasks.items() if trial not in self.schedule.running]:
+            if task.trial_id not in self.schedule.tasks:
+                # The end of one of them ended this one.
+                continue
             if any(task.route.chain.passes(name) for name in self.known.divergences):
                 self._adopt(task)
 

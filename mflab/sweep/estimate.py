@@ -27,7 +27,8 @@ def estimate_seconds(
         >>> estimate_seconds({"b": 20, "c": 10}, [], [row], 2)
         10.5
     """
-    done = [row for row in ledger if row["event"] == Status.done.value]
+    # Rows of an earlier version say less.
+    done = [row for row in ledger if row["event"] == Status.done.value and "evaluations" in row]
     timed = [row["train_seconds"] / row["steps_run"] for row in done if row["steps_run"]]
     if not timed:
         return 0.0 if not steps else None

@@ -128,5 +128,6 @@ def read_progress(folder: Path) -> Progress:
     try:
         values = json.loads((folder / PROGRESS_FILE).read_text())
         return Progress(values["step"], values["steps"])
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        # Written without waiting for the disk: a crash may leave it empty.
         return Progress(0, 0)

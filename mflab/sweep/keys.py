@@ -92,6 +92,8 @@ def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
         "training_version": TRAINING_VERSION,
         "threads": config.train.threads,
         "device": config.train.device.name,
+        # Kernels of another instruction set add in another order.
+        "processor": torch.backends.cpu.get_cpu_capability(),
     }
     network = plain(replace(config.model, name="", weights=weights_fingerprint(config.model.weights)))
     start = {

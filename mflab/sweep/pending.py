@@ -67,7 +67,10 @@ def trial_job(plan: SweepPlan, record: TrialRecord, assignment: Assignment, stop
     others = tuple((wanted, plan.trials[other].config) for wanted, other in assignment.others)
     task = assignment.task
     limits = plan.config.store
-    work = Work(store_url(plan.config), limits, trial.route.leaf, task.until, assignment.keep, others)
+    is_repeat = bool(plan.config.sweep.only)
+    work = Work(
+        store_url(plan.config), limits, trial.route.leaf, task.until, assignment.keep, others, is_repeat=is_repeat
+    )
     name = trial_name(record)
     return _job(plan, JobKind.trial, trial.trial_id, trial.trial_id, name, record.dataset, stop_file, work)
 

@@ -55,6 +55,8 @@ def make_plan(
             treatment, or any input that is missing, broken or unfitting.
     """
     sweep = config.sweep
+    if sweep.search.space or sweep.search.settings:
+        raise MflabError("A search must have suggestions to make, but got trials=0; set sweep.search.trials.")
     factors = parse_factors(sweep.factors)
     owners = {key: f"factor {factor.name}" for factor in factors for key in factor.keys}
     check_overrides(overrides, owners, "sweep.factors")
@@ -108,6 +110,7 @@ def assemble_plan(
     routes = {record.trial_id: trials[record.trial_id].route for record in records}
     schedule.add([task_of(trials[record.trial_id], folder, record.run_order) for record in left], routes)
     steps = count_steps(schedule)
+    left_routes = [trials[one].route for one in steps]
     cells = list({id(one.cell): one.cell for one in trials.values()}.values())
     workers = _workers([config, *(cell.config for cell in cells)], config.sweep.workers)
     record = Plan(
@@ -124,7 +127,7 @@ def assemble_plan(
         steps_asked=sum(record.steps for record in records),
         steps_distinct=schedule.forest.num_steps,
         steps_to_run=sum(steps.values()),
-        estimated_seconds=estimate_seconds(steps, [trials[one].route for one in steps], ledger, workers),
+        estimated_seconds=None if search else estimate_seconds(steps, left_routes, ledger, workers),
         disk_bytes=sum(trials[node.trials[0]].cell.state_bytes for node in schedule.forest.nodes.values()),
         exactness=config.train.device.exactness if not cells else _exactness(cells),
         search=search,

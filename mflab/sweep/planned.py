@@ -62,7 +62,16 @@ def open_store(config: RootCfg) -> Store:
             f"budget_gb and min_free_gb must be at least 0, but got {limits.budget_gb:g} and {limits.min_free_gb:g}; "
             "set store.budget_gb and store.min_free_gb."
         )
-    return Store(store_url(config), limits.budget_gb, limits.min_free_gb)
+    try:
+        store = Store(store_url(config), limits.budget_gb, limits.min_free_gb)
+        store.files.write("drivers/.probe", lambda file: file.write(b""), is_durable=False)
+        store.files.remove("drivers/.probe")
+    except OSError as error:
+        raise MflabError(
+            f"The store must be a folder or a URL that can be written, but {store_url(config)} is not ({error}); set "
+            "paths.store."
+        ) from error
+    return store
 
 
 def store_url(config: RootCfg) -> str:
@@ -70,7 +79,7 @@ def store_url(config: RootCfg) -> str:
     place = config.paths.store
     if "://" in place:
         return place
-    return str(Path(place).resolve() if place else Path(config.paths.outputs).resolve() / STORE_FOLDER)
+    return str(Path(place).expanduser().resolve() if place else Path(config.paths.outputs).resolve() / STORE_FOLDER)
 
 
 def running_folder(plan: SweepPlan) -> Path:

@@ -1,5 +1,6 @@
 """The agenda of a race: seeds in blocks, and after each look no more seeds for an arm that is beaten."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,11 +39,13 @@ class RaceAgenda:
         self._pending = {trial.trial_id for trial in pending}
         self._blocks = [*self.race.looks, len(plan.record.design.seeds)]
         self._block = -1
-        self._num_trials = len(pending)
         for trial_id, row in endings.items():
             if trial_id in self._records and row["event"] == Status.done.value and trial_id not in self._pending:
                 self._note(trial_id, row["responses"])
-        self.verdicts: list[Verdict] = self._go_on()
+        stopped = {one for one, row in endings.items() if row["event"] == Status.stopped.value and not row["steps"]}
+        # What an earlier start has said already is not said again.
+        self.verdicts: list[Verdict] = [one for one in self._go_on() if one.trial_id not in stopped]
+        self._num_trials = len(self._pending)
 
     @property
     def num_trials(self) -> int:
@@ -64,8 +67,9 @@ class RaceAgenda:
         return self._go_on()
 
     def _note(self, trial_id: str, responses: Mapping[str, float]) -> None:
-        seeds = self.values.setdefault(self._arms[trial_id], {})
-        seeds[self._records[trial_id].seed] = responses[self.plan.record.response.name]
+        value = responses[self.plan.record.response.name]
+        if math.isfinite(value):
+            self.values.setdefault(self._arms[trial_id], {})[self._records[trial_id].seed] = value
 
     def _in_block(self, block: int) -> set[str]:
         """Trials of a block of seeds, of arms still in the race."""

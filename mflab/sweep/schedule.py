@@ -143,7 +143,7 @@ class Schedule:
                 self._push(trial_id)
                 continue
             way = self._way(task)
-            blocker = next((node.name for node in way.nodes if node.name in self._making), None)
+            blocker = self._blocker(task, way)
             if blocker is not None:
                 self._held[blocker].append(trial_id)
                 continue
@@ -155,19 +155,31 @@ class Schedule:
                 continue
             if self._update(assignment.makes):
                 # Another driver has just stored one of them.
-                self._release(assignment.claims)
+                self._release(one for one in assignment.claims if one not in self._making)
                 self._push(trial_id)
                 continue
-            self._making |= dict.fromkeys(assignment.claims, trial_id)
+            self._making |= {name: trial_id for name in assignment.claims if name not in self._making}
             self.running[trial_id] = assignment
             return assignment
         return None
 
+    def _blocker(self, task: Task, way: _Way) -> str | None:
+        """A state on a task's way that a running task will store."""
+        claimed = next((node.name for node in way.nodes if node.name in self._making), None)
+        if claimed is not None or not way.ranges:
+            return claimed
+        # The forest may have grown since others were handed out, and have other nodes now.
+        first = way.ranges[0][0]
+        made = (name for one in self.running.values() for name in reversed(one.makes) if step_of(name) > first)
+        return next((name for name in made if name in self._making and task.route.chain.passes(name)), None)
+
     def ended(self, trial_id: str) -> Assignment:
         """Ends a running task; whoever waited for its stages may go."""
         assignment = self.running[trial_id]
-        self._free(assignment.claims)
-        self._release(assignment.claims)
+        # Another running task may claim a stage of the same name, from a forest that has grown since.
+        own = [name for name in assignment.claims if name not in self._making or self._making[name] == trial_id]
+        self._free(own)
+        self._release(own)
         del self.running[trial_id], self.tasks[trial_id]
         return assignment
 
@@ -279,7 +291,7 @@ class Schedule:
             return True
         for place, name in enumerate(assignment.claims):
             if not self.claims.acquire(name):
-                self._release(assignment.claims[:place])
+                self._release(one for one in assignment.claims[:place] if one not in self._making)
                 return False
         return True
 

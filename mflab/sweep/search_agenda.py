@@ -82,14 +82,20 @@ class SearchAgenda:
     def next(self) -> Assignment | None:
         while True:
             assignment = self.schedule.next()
-            if assignment is not None or self._num_left <= 0:
+            # What is held back comes soon: to ask now would be to ask blindly.
+            if assignment is not None or self._num_left <= 0 or self.schedule.num_waiting:
                 return assignment
-            if self._begin(self.study.ask()):
-                # Its trials are known in full already: nothing to run for this one.
-                continue
+            self._begin(self.study.ask())
 
     def ended(self, trial_id: str, outcome: TrialOutcome) -> list[Verdict]:
-        group = next(group for group in self.groups.values() if trial_id in group.trials)
+        if outcome.status in (Status.done, Status.diverged):
+            self.endings[trial_id] = {"event": outcome.status.value, "responses": outcome.responses}
+        group = next((group for group in self.groups.values() if trial_id in group.trials), None)
+        if group is None:
+            # Another seed of its suggestion gave no number meanwhile.
+            is_paused = outcome.status is Status.stopped and bool(outcome.responses)
+            reason = "another seed of its suggestion gave no number"
+            return [Verdict(trial_id, Status.stopped.value, reason, outcome.steps)] if is_paused else []
         if outcome.status is Status.stopped and not outcome.responses:
             # Interrupted: the next start asks for this suggestion again.
             return []
@@ -105,29 +111,31 @@ class SearchAgenda:
         """Suggestions still to be asked for."""
         return self.search.config.sweep.search.trials - self.study.num_asked
 
-    def _begin(self, suggestion: Suggestion) -> bool:
-        """Takes a suggestion; true if it needs no work."""
+    def _begin(self, suggestion: Suggestion) -> None:
+        """Takes a suggestion; one whose trials are over, or run already, needs no work."""
         made = self.suggester.trials(suggestion.number, suggestion.values)
         self.plan = grown(self.plan, made, self.study.num_asked)
         group = _Group(suggestion.number, tuple(trial.trial_id for trial, _ in made))
         leader = next((one for one in self.groups.values() if one.trials == group.trials), None)
         if leader is not None:
             leader.followers.append(group.number)
-            return True
+            return
         over = {one for one in group.trials if is_over(self.plan.folder, one, self.endings, retry_diverged=False)}
         self.groups[group.number] = group
         if any(self.endings[one]["event"] == Status.diverged.value for one in over):
             self._give_up(group, "")
-            return True
-        if over == set(group.trials):
+        elif over == set(group.trials):
             for trial_id in group.trials:
                 responses = self.endings[trial_id]["responses"]
                 group.reached[trial_id] = [responses[name] for name in self.search.responses]
             group.rung = len(self.search.rungs)
             self._reach(group)
-            return True
-        self._add_tasks(group)
-        return False
+        else:
+            self._add_tasks(group)
+
+    @property
+    def _done(self) -> set[str]:
+        return {one for one, row in self.endings.items() if row["event"] == Status.done.value}
 
     def _add_tasks(self, group: _Group) -> None:
         """Sends the trials of a suggestion to its next rung, or to their end."""
@@ -137,7 +145,9 @@ class SearchAgenda:
             task = task_of(self.plan.trials[trial_id], self.plan.folder, group.number)
             if not last:
                 task = replace(task, until=self.search.rungs[group.rung], needs_state=False)
-            tasks.append(replace(task, rungs=self.search.rungs))
+            # Ends of stages are kept too: another suggestion may begin alike.
+            ends = {span.end for span in self.plan.trials[trial_id].cell.stages}
+            tasks.append(replace(task, rungs=tuple(sorted({*self.search.rungs, *ends}))))
         self.schedule.add(tasks, {one: trial.route for one, trial in self.plan.trials.items()})
 
     def _reach(self, group: _Group) -> list[Verdict]:
@@ -163,7 +173,8 @@ class SearchAgenda:
             self.study.tell_pruned(number)
         pruner = self.search.config.sweep.search.pruner.name
         reason = f"suggestion {group.number} was stopped by {pruner} at step {step} ({means[0]:.4g})"
-        return [Verdict(trial_id, Status.stopped.value, reason, step) for trial_id in group.trials]
+        # A trial that another sweep or suggestion brought to its end keeps that end.
+        return [Verdict(one, Status.stopped.value, reason, step) for one in group.trials if one not in self._done]
 
     def _give_up(self, group: _Group, reason: str) -> list[Verdict]:
         """A suggestion of which a trial gave no number."""

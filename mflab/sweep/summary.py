@@ -32,7 +32,9 @@ def print_plan(plan: SweepPlan, num_trials: int, console: Console) -> None:
     _add_search(table, plan)
     if record.search is None:
         _add_design(table, plan, num_trials)
-    if record.trials:
+    if record.search is not None and record.trials:
+        table.add_row("steps so far", f"{record.steps_asked} asked, {record.steps_distinct} distinct")
+    elif record.trials:
         table.add_row("steps", steps_line(record.steps_asked, record.steps_distinct, record.steps_to_run))
         table.add_row("estimated time", format_seconds(record.estimated_seconds))
         table.add_row("disk", f"{_format_bytes(record.disk_bytes)} for {len(record.stages)} states in {plan.store.url}")
@@ -106,9 +108,12 @@ _INCIDENTS = {
 def print_end(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Prints what the latest start did: steps trained, trials found, what was mended or given up."""
     first = max((index for index, row in enumerate(rows) if row["event"] == "start"), default=0)
-    ended = [row for row in rows[first:] if "steps_run" in row]
+    jobs = [row for row in rows[first:] if "steps_run" in row]
+    ended = [row for row in jobs if row["event"] != "paused"]
     found = sum(bool(row["found"]) for row in ended)
-    trained, reached = sum(row["steps_run"] for row in ended), sum(row["steps"] for row in ended)
+    trained, reached = sum(row["steps_run"] for row in jobs), sum(row["steps"] for row in ended)
+    if not jobs:
+        console.print("Nothing had to run.", markup=False, highlight=False)
     if ended:
         note = f", {found} of them found in the store" if found else ""
         text = f"Trained {trained} steps for {len(ended)} trials of {reached} steps{note}."

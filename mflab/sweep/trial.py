@@ -5,7 +5,7 @@ import random
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from mflab.results import Status
 from mflab.sweep.artifacts import responses, trial_folder, weights_digest
 from mflab.sweep.assemble import assemble, has_weights, load_average, write_assembled
 from mflab.sweep.attempts import ATTEMPTS_FILE
-from mflab.sweep.divergence import find_divergence
+from mflab.sweep.divergence import Divergence, find_divergence
 from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs
-from mflab.sweep.keys import step_records
+from mflab.sweep.keys import ROOT_DIGITS, step_records
 from mflab.sweep.route import Route, make_route
-from mflab.sweep.store import Store
+from mflab.sweep.store import Kind, Store
 from mflab.sweep.walk import StopTrial, Walk, Work
 from mflab.train import Diverged
 
@@ -138,6 +138,9 @@ class _Job:
         self.walk = Walk(trial_id, config, inputs, route, work, store, attempts, self._progress, cache)
 
     def run(self) -> TrialOutcome:
+        found = None if self.work.is_repeat else self._known_divergence()
+        if found is not None:
+            return found
         try:
             for _ in range(MAX_PASSES):
                 self.walk.run(needs_state=self.needs_weights and self.work.until > 0)
@@ -182,14 +185,27 @@ class _Job:
             weights_sha256=assembled.weights_sha256 or (weights_digest(weights) if weights else ""),
         )
 
+    def _known_divergence(self) -> TrialOutcome | None:
+        """The outcome of a trial of which the store knows that it gives no numbers up to the end of this job."""
+        prefix = f"{self.route.chain.root[:ROOT_DIGITS]}/"
+        found = find_divergence(self.store, self.route, self.store.names(Kind.divergence, prefix))
+        return self._as_diverged(found) if found is not None and found.step <= self.work.until else None
+
     def _diverged(self, error: Diverged) -> TrialOutcome:
-        """Keeps what was measured before."""
+        """The outcome of a trial that has just diverged."""
         found = find_divergence(self.store, self.route, [self.walk.divergence])
-        assembled = found.assemble(self.store, self.route, self.inputs.curriculum) if found is not None else None
-        if assembled is None:
+        outcome = self._as_diverged(found) if found is not None else None
+        if outcome is None:
             raise error
+        return outcome
+
+    def _as_diverged(self, found: Divergence) -> TrialOutcome | None:
+        """Keeps what was measured before; None if the record of it was damaged."""
+        assembled = found.assemble(self.store, self.route, self.inputs.curriculum)
+        if assembled is None:
+            return None
         sha256 = write_assembled(self.folder, self.trial_id, Status.diverged, assembled, None)
-        return self._outcome(Status.diverged, error=str(error), metrics_sha256=sha256)
+        return replace(self._outcome(Status.diverged, error=found.message, metrics_sha256=sha256), steps=found.step)
 
     def _outcome(self, status: Status, **fields: Any) -> TrialOutcome:
         return TrialOutcome(

@@ -46,6 +46,7 @@ class Work:
         keep: steps of the chain whose states outlive the job: ends of the plan's stages, and rungs of a search.
         others: evaluations that other trials of the plan need in the stages that this job trains, each with the config
             that says how.
+        is_repeat: asked for by name, a trial that is known to diverge runs again.
     """
 
     store: str
@@ -54,6 +55,7 @@ class Work:
     until: int
     keep: tuple[int, ...]
     others: tuple[tuple[Wanted, RootCfg], ...] = ()
+    is_repeat: bool = False
 
 
 class StopTrial(Exception):

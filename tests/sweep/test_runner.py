@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from mflab.results import read_ledger, read_metrics, read_trials
 from mflab.sweep.__main__ import main
+from mflab.sweep.attempts import read_attempts
 
 pytestmark = pytest.mark.slow
 
@@ -34,8 +36,9 @@ def start(overrides: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    return list(folder.glob("trials/*/checkpoint.pt"))
+def states(folder: Path) -> list[Path]:
+    """States in the store beside a sweep folder."""
+    return [path for path in (folder.parent / "store" / "states").glob("*/*") if not path.name.startswith(".")]
 
 
 def is_alive(pid: int) -> bool:
@@ -49,9 +52,9 @@ def workers(folder: Path) -> set[int]:
 
 @pytest.fixture
 def undisturbed(tiny: list[str], tmp_path: Path, sweep) -> Callable[[Path], None]:
-    """Compares a folder with the same sweep run in one process without any disturbance."""
-    assert sweep([*tiny, *LONGER, "sweep.name=undisturbed"]) == 0
-    other = tmp_path / "outputs" / "undisturbed"
+    """Compares a folder with the same sweep run in one process without any disturbance, with a store of its own."""
+    assert sweep([*tiny, *LONGER, f"paths.outputs={tmp_path / 'undisturbed'}"]) == 0
+    other = tmp_path / "undisturbed" / "tiny"
 
     def compare(folder: Path) -> None:
         pd.testing.assert_frame_equal(read_metrics(folder), read_metrics(other))
@@ -61,6 +64,10 @@ def undisturbed(tiny: list[str], tmp_path: Path, sweep) -> Callable[[Path], None
         ]
         assert hashes[0] == hashes[1]
         assert len(hashes[0]) == 2
+        # Each state was begun at most once more than somebody died.
+        begun = Counter(one.state for one in read_attempts(folder) if one.event == "begun")
+        deaths = sum(row["event"] in ("retried", "start") for row in read_ledger(folder))
+        assert max(begun.values()) <= deaths + 1
 
     return compare
 
@@ -71,7 +78,7 @@ def kill_one_worker(folder: Path) -> None:
     def alive() -> list[int]:
         return [pid for pid in workers(folder) if is_alive(pid)]
 
-    wait_for(lambda: bool(alive()) and bool(checkpoints(folder)))
+    wait_for(lambda: bool(alive()) and bool(states(folder)))
     os.kill(min(alive()), signal.SIGKILL)
 
 
@@ -80,15 +87,15 @@ def test_killed_driver_interruption_and_killed_worker_leave_the_bits_of_an_undis
 ):
     overrides = [*tiny, *LONGER]
     first = start(overrides)
-    wait_for(lambda: bool(checkpoints(folder)))
+    wait_for(lambda: bool(states(folder)))
     left = workers(folder)
     first.kill()
     first.communicate()
     wait_for(lambda: not any(is_alive(pid) for pid in left), 30)
 
-    reached = {path: path.stat().st_mtime for path in checkpoints(folder)}
+    reached = set(states(folder))
     second = start(overrides)
-    wait_for(lambda: any(path not in reached or path.stat().st_mtime > reached[path] for path in checkpoints(folder)))
+    wait_for(lambda: any(path not in reached for path in states(folder)))
     second.send_signal(signal.SIGINT)
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 130, output

@@ -41,7 +41,7 @@ class RemoteFiles:
         except (ValueError, ImportError, OSError) as error:
             raise MflabError(
                 f"A store must be a folder or a URL that pyarrow or fsspec can open, but {self.url} is not "
-                f"({error}); set store.url."
+                f"({error}); set paths.store."
             ) from error
         self.root = root.rstrip("/")
 
