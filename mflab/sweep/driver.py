@@ -166,6 +166,9 @@ class Driver:
             # Asked for by name, a trial that diverged runs again.
             return
         outcome = adopt(self.plan, task, kept_steps(self.schedule, task), self.known)
+        for damage in self.plan.store.damages:
+            self._tell_damage(task.trial_id, f"{damage.kind.name} {damage.name}: {damage.reason}")
+        self.plan.store.damages.clear()
         if outcome is not None:
             self.schedule.remove(task.trial_id)
             self._trial_ended(self.record(task.trial_id), outcome, outcome.seconds, found=True)
@@ -220,8 +223,7 @@ class Driver:
         self.schedule.ended(job.job_id)
         self.scores.steps_run += outcome.steps_run
         for text in outcome.damages:
-            self._append("damaged", job=job.job_id, entry=text)
-            self.console.line(f"Damaged in the store, set aside and made again: {text}.")
+            self._tell_damage(job.job_id, text)
         if outcome.is_full:
             self.problem = self.problem or MflabError(
                 f"{outcome.error} To go on: {repeat_command(self.plan.overrides)}"
@@ -245,6 +247,10 @@ class Driver:
                 self._write_verdicts(self.agenda.ended(trial_id, shared))
         if self.throttle.is_due():
             self.export()
+
+    def _tell_damage(self, job_id: str, text: str) -> None:
+        self._append("damaged", job=job_id, entry=text)
+        self.console.line(f"Damaged in the store, set aside and made again: {text}.")
 
     def _write_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Ends trials that the agenda stopped."""
