@@ -40,7 +40,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         ) from error
     raise MflabError(
         f"A store must exist to be looked at, but there is none at {store.url}; name the folder or URL that "
-        "store.url of your sweeps sets, or run a sweep first."
+        "paths.store of your sweeps sets, or run a sweep first."
     )
 
 

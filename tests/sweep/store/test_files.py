@@ -129,7 +129,7 @@ def test_open_files_tells_places_apart(tmp_path: Path, monkeypatch: pytest.Monke
     assert open_files("outputs/store").url == str(tmp_path / "outputs/store")
     assert open_files("~/store").url == "/home/someone/store"
     assert open_files("file:///data/my%20store").url == "/data/my store"
-    with pytest.raises(MflabError, match=r"nonsense://x is not .*store\.url"):
+    with pytest.raises(MflabError, match=r"nonsense://x is not .*paths\.store"):
         open_files("nonsense://x")
 
 
