@@ -1,12 +1,11 @@
 """Curricula: stages of constant settings over the steps of a run."""
 
+from mflab.curriculum.curriculum import Curriculum, StageState
 from mflab.curriculum.stage import (
     TARGET,
-    Curriculum,
     CurriculumCfg,
     Stage,
     StageCfg,
-    StageState,
     Trainable,
     Transition,
     Unit,

@@ -1,6 +1,7 @@
 """Designs of experiments: factors, cells, seeds as blocks, audit before the run, power. Pure, on numpy and scipy."""
 
-from mflab.design.audit import Audit, PairAudit, audit_design
+from mflab.design.aliasing import PairAudit
+from mflab.design.audit import Audit, audit_design
 from mflab.design.designs import (
     DESIGNS,
     Cell,

@@ -1,47 +1,16 @@
 """Audit of a design before it runs: which effects can be told apart, and how small an effect it can find."""
 
 import dataclasses
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from mflab.design.contrasts import (
-    Gram,
-    cramers_v,
-    factor_columns,
-    gram_within,
-    interaction_columns,
-    max_correlation,
-    positions,
-    rank,
-    sum_contrasts,
-)
-from mflab.design.designs import Cell, Run, full_factorial
+from mflab.design.aliasing import SEED_BLOCKS, PairAudit, audit_pairs, effect_spaces, mending_cells
+from mflab.design.designs import Cell, Run
 from mflab.design.factors import Factor
 from mflab.design.power import mde
 from mflab.errors import MflabError
-
-SEED_BLOCKS = "seed"
-
-
-@dataclass(frozen=True)
-class PairAudit:
-    """How far two factors move together, over all runs; the second may be the seed blocks (`seed`).
-
-    `aliased`: the contrasts of one lie in the span of the other. `interaction_estimable`: their two-way interaction
-    adds all its parameters to the rank of the main effects (None for the seed blocks).
-    """
-
-    first: str
-    second: str
-    cramers_v: float
-    max_correlation: float
-    aliased: bool
-    interaction_estimable: bool | None
 
 
 @dataclass(frozen=True)
@@ -103,10 +72,10 @@ def audit_design(factors: Sequence[Factor], runs: Sequence[Run]) -> Audit:
         raise MflabError("A design must have at least one run, but got none; set sweep.factors and sweep.seeds.")
     cells = list({tuple(run.cell.items()): run.cell for run in runs}.values())
     seeds = list(dict.fromkeys(run.seed for run in runs))
-    spaces = _spaces(factors, runs)
-    pairs = _audit_pairs(factors, runs, spaces)
+    spaces = effect_spaces(factors, runs)
+    pairs = audit_pairs(factors, runs, spaces)
     constant = tuple(factor.name for factor in factors if len({run.cell[factor.name] for run in runs}) == 1)
-    mending = _mending_cells(factors, cells)
+    mending = mending_cells(factors, cells)
     main_rank, needed = spaces.within.rank(spaces.main), len(spaces.main)
     full_rank = main_rank == needed
     counts = Counter((tuple(run.cell.items()), run.seed) for run in runs)
@@ -128,108 +97,6 @@ def audit_design(factors: Sequence[Factor], runs: Sequence[Run]) -> Audit:
         mending_cells=mending,
         estimable=full_rank,
     )
-
-
-@dataclass(frozen=True)
-class _Spaces:
-    """The contrasts of a design and their products, reduced to what their ranks need.
-
-    Attributes:
-        within: all columns within seed blocks.
-        across: the columns of all factors, over all runs.
-        of: numbers of the columns of each factor, by name, and of each interaction, by both names.
-        main: numbers of the columns of all factors.
-    """
-
-    within: Gram
-    across: Gram
-    of: dict[str | tuple[str, str], np.ndarray]
-    main: np.ndarray
-
-
-def _spaces(factors: Sequence[Factor], runs: Sequence[Run]) -> _Spaces:
-    cells = [run.cell for run in runs]
-    # All entries are -1, 0 or 1; in full precision they would be the largest thing in a plan.
-    parts: dict[str | tuple[str, str], np.ndarray] = {
-        factor.name: factor_columns(factor, cells).astype(np.int8) for factor in factors
-    }
-    for first, second in itertools.combinations(factors, 2):
-        parts[first.name, second.name] = interaction_columns(parts[first.name], parts[second.name])
-    together = np.hstack([np.zeros((len(runs), 0), np.int8), *parts.values()])
-    ends = np.cumsum([part.shape[1] for part in parts.values()])
-    of = {name: np.arange(end - part.shape[1], end) for (name, part), end in zip(parts.items(), ends, strict=True)}
-    main = np.arange(sum(len(of[factor.name]) for factor in factors))
-    return _Spaces(
-        within=gram_within(together, positions([run.seed for run in runs])),
-        across=gram_within(together[:, main], np.zeros(len(runs), np.int64)),
-        of=of,
-        main=main,
-    )
-
-
-def _audit_pairs(factors: Sequence[Factor], runs: Sequence[Run], spaces: _Spaces) -> tuple[PairAudit, ...]:
-    cells = [run.cell for run in runs]
-    columns = {factor.name: factor_columns(factor, cells) for factor in factors}
-    values: dict[str, list[object]] = {factor.name: [cell[factor.name] for cell in cells] for factor in factors}
-    seeds: list[object] = [run.seed for run in runs]
-    blocks = list(dict.fromkeys(seeds))
-    within, across = spaces.within, spaces.across
-    main_rank, pairs = within.rank(spaces.main), []
-    for first, second in itertools.combinations(factors, 2):
-        a, b, product = spaces.of[first.name], spaces.of[second.name], spaces.of[first.name, second.name]
-        spanned = across.rank(np.concatenate([a, b])) in (across.rank(a), across.rank(b))
-        estimable = within.rank(np.concatenate([spaces.main, product])) == main_rank + len(product)
-        pairs.append(_audit_pair(first.name, second.name, columns, values, spanned, estimable))
-    if len(blocks) > 1:
-        columns[SEED_BLOCKS], values[SEED_BLOCKS] = sum_contrasts(seeds, blocks), seeds
-        for factor in factors:
-            own = spaces.of[factor.name]
-            inside = within.rank(own)
-            # Blocks span the factor where nothing of it is left inside them, and are spanned where they add nothing.
-            spanned = inside == 0 or len(blocks) + inside == 1 + across.rank(own)
-            pairs.append(_audit_pair(factor.name, SEED_BLOCKS, columns, values, spanned, None))
-    return tuple(pairs)
-
-
-def _audit_pair(
-    first: str,
-    second: str,
-    columns: dict[str, np.ndarray],
-    values: dict[str, list[object]],
-    spanned: bool,
-    interaction_estimable: bool | None,
-) -> PairAudit:
-    varies = len(set(values[first])) > 1 and len(set(values[second])) > 1
-    return PairAudit(
-        first=first,
-        second=second,
-        cramers_v=cramers_v(values[first], values[second]),
-        max_correlation=max_correlation(columns[first], columns[second]),
-        aliased=varies and spanned,
-        interaction_estimable=interaction_estimable,
-    )
-
-
-def _mending_cells(factors: Sequence[Factor], cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Cells that raise the rank of the cell design to full, chosen one by one; empty when it is full already."""
-
-    def rows(of: Sequence[Cell]) -> np.ndarray:
-        return np.hstack([np.ones((len(of), 1)), *(factor_columns(factor, of) for factor in factors)])
-
-    matrix = rows(cells)
-    if rank(matrix) == matrix.shape[1]:
-        return ()
-    candidates = full_factorial(factors)
-    rest = rows(candidates)
-    chosen: list[Cell] = []
-    while rank(matrix) < matrix.shape[1]:
-        # The candidate farthest from the row space adds the most information; ties go to the first.
-        basis = np.linalg.svd(matrix, full_matrices=False)[2][: rank(matrix)]
-        distance = np.linalg.norm(rest - rest @ basis.T @ basis, axis=1).round(9)
-        best = int(distance.argmax())
-        chosen.append(candidates[best])
-        matrix = np.vstack([matrix, rest[best]])
-    return tuple(chosen)
 
 
 def _problems(

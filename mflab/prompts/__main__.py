@@ -14,7 +14,8 @@ from mflab.prompts.embeddings import PromptEmbeddings, check_views, check_width
 from mflab.prompts.files import load, save
 from mflab.prompts.make import make_embeddings
 from mflab.prompts.similarity import DEFINITIONS, between, content_range, within
-from mflab.prompts.styles import FACELIFT_ORDER, KINDS, STYLES
+from mflab.prompts.styles import FACELIFT_ORDER
+from mflab.prompts.styles_shipped import KINDS, STYLES
 
 FACELIFT_AZIMUTHS = (0.0, 45.0, 90.0, 180.0, 270.0, 315.0)
 

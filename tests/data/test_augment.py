@@ -15,11 +15,11 @@ from mflab.data.augment import (
     augment,
     check_augmentation,
     get_augmentation,
-    mirror_order,
 )
 from mflab.data.ellipsoids import render_rgba
 from mflab.data.procedural import World, make_body
 from mflab.data.scenes import as_float
+from mflab.data.transforms import mirror_order
 from mflab.errors import MflabError
 from mflab.geometry import RIGS, Cameras, Rig, get_rig
 

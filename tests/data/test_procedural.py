@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from mflab.data.augment import mirror_order
 from mflab.data.ellipsoids import render_depth, render_rgba
 from mflab.data.parts import Parts, rotation_from_euler
 from mflab.data.procedural import ProceduralScenes, World, make_body
 from mflab.data.sources import DataCfg, DataKind, open_sources
+from mflab.data.transforms import mirror_order
 from mflab.errors import MflabError
 from mflab.geometry import get_rig
 

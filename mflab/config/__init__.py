@@ -1,0 +1,37 @@
+"""The typed configuration: schemas, the group `sweep` from `sweeps/*.yaml`, and composition with no key left over.
+
+Hydra and OmegaConf end here: everything below gets plain dataclasses.
+"""
+
+from mflab.config.composition import (
+    CONF,
+    ROOT,
+    SWEEPS,
+    choice_keys,
+    compose,
+    convert_scalar,
+    has_interpolations,
+    sweep_questions,
+)
+from mflab.config.schema import PathsCfg, ResponseCfg, RootCfg, StoreCfg, SweepCfg, TrainCfg
+from mflab.config.values import fingerprint, plain, treatment
+
+__all__ = [
+    "CONF",
+    "ROOT",
+    "SWEEPS",
+    "PathsCfg",
+    "ResponseCfg",
+    "RootCfg",
+    "StoreCfg",
+    "SweepCfg",
+    "TrainCfg",
+    "choice_keys",
+    "compose",
+    "convert_scalar",
+    "fingerprint",
+    "has_interpolations",
+    "plain",
+    "sweep_questions",
+    "treatment",
+]

@@ -1,0 +1,141 @@
+"""Composition: the typed configuration of a command line, with no key left over."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mflab.config.schema import RootCfg
+from mflab.config.values import plain
+from mflab.curriculum import CurriculumCfg
+from mflab.data.sources import DataCfg
+from mflab.errors import MflabError
+from mflab.model import ModelCfg
+from mflab.prompts import PromptsCfg
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "conf"
+SWEEPS = ROOT / "sweeps"
+
+
+@cache
+def register() -> None:
+    """Stores schemas and sweeps with Hydra, once in a process."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=RootCfg)
+    for group, schema in (
+        ("data", DataCfg),
+        ("model", ModelCfg),
+        ("prompts", PromptsCfg),
+        ("curriculum", CurriculumCfg),
+    ):
+        store.store(group=group, name=f"{group}_schema", node=schema)
+    store.store(group="base_data", name="base_data_schema", node=DataCfg)
+    for path in sorted(SWEEPS.glob("*.yaml")):
+        store.store(group="sweep", name=path.stem, node=OmegaConf.load(path), package="_global_")
+
+
+def compose(overrides: Sequence[str]) -> RootCfg:
+    """The typed configuration of command-line overrides.
+
+    Raises:
+        MflabError: unknown sweep, group or key, a wrong type, or a forced key that no code reads.
+    """
+    register()
+    try:
+        return to_typed(_composed(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise MflabError(_explain(error)) from error
+
+
+def to_typed(composed: DictConfig) -> RootCfg:
+    """Plain dataclasses of a composed config.
+
+    Raises:
+        MflabError: a key was forced in (`+key=`) that the schema does not have.
+    """
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, RootCfg)
+    extra = _extra_keys(OmegaConf.to_container(composed, resolve=True), plain(config), "")
+    if extra:
+        raise MflabError(f"Every config key must be read by code, but {', '.join(extra)} is not; remove it.")
+    return config
+
+
+def has_interpolations(overrides: Sequence[str]) -> bool:
+    """Whether a value of the composed configuration is computed from others (`${...}`), so that its parts depend on
+    one another.
+
+    Args:
+        overrides: command-line overrides that compose.
+    """
+    register()
+    return "${" in str(OmegaConf.to_container(_composed(overrides), resolve=False))
+
+
+def convert_scalar(kind: Any, value: Any) -> Any:
+    """A scalar as a config field annotated with `kind` holds it.
+
+    Raises:
+        MflabError: a field of this type cannot hold the value.
+
+    Example:
+        >>> from mflab.results import Direction
+        >>> convert_scalar(float, 1), convert_scalar(Direction, "lower"), convert_scalar(int | None, None)
+        (1.0, <Direction.lower: 'lower'>, None)
+    """
+    try:
+        holder = DictConfig({}, element_type=kind)
+        holder["value"] = value
+        return holder["value"]
+    except OmegaConfBaseException as error:
+        raise MflabError(_explain(error)) from error
+
+
+def choice_keys(group: str, choice: str) -> list[str] | None:
+    """Dotted keys that the group choice `conf/<group>/<choice>.yaml` sets; None where this is no group choice."""
+    path = CONF / group / f"{choice}.yaml"
+    if not path.is_file():
+        return None
+    values = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(values, dict)
+    return [f"{group}.{key}" for key in values if key not in ("defaults", "name")]
+
+
+def sweep_questions() -> dict[str, str]:
+    """Every shipped sweep with its question."""
+    return {path.stem: str(OmegaConf.load(path).sweep.question) for path in sorted(SWEEPS.glob("*.yaml"))}
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra_compose("config", list(overrides))
+
+
+def _extra_keys(given: Any, known: Any, prefix: str) -> list[str]:
+    if not isinstance(given, dict) or not isinstance(known, dict):
+        return []
+    extra = [f"{prefix}{key}" for key in given if key not in known]
+    return extra + [
+        name for key in given if key in known for name in _extra_keys(given[key], known[key], f"{prefix}{key}.")
+    ]
+
+
+def _explain(error: Exception) -> str:
+    """One line of a Hydra error: what is wrong, with the options it lists."""
+    text = str(error) if error.__cause__ is None else f"{error}\n{error.__cause__}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    internal = ("full_key", "object_type", "reference_type", "Config search path", "provider=")
+    kept = [line for line in lines if not line.startswith(internal) and not line.endswith("_schema")]
+    keys = [line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key")]
+    text = " ".join(dict.fromkeys(kept))
+    return f"{text} (key {keys[0]})" if keys and keys[0] not in text else text
