@@ -14,14 +14,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mflab.sweep.__main__ import main
 from mflab.sweep.artifacts import trial_folder
+from mflab.sweep.command import main
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.jobs import Job, JobKind, run_job
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.store import Kind
 from mflab.sweep.store.reading import FOLDERS
-from mflab.sweep.trial import TrialOutcome
 
 
 def pretend(workers: int, threads: int, hooks: Hooks) -> None:
@@ -45,9 +45,8 @@ def pretend(workers: int, threads: int, hooks: Hooks) -> None:
 def _copy_trial(source: Job, target: Job) -> None:
     shutil.copytree(trial_folder(source.sweep, source.job_id), trial_folder(target.sweep, target.job_id))
     assert target.work is not None
-    digest = target.work.leaf.rpartition("-")[2]
-    names = {Kind.state: target.work.leaf, Kind.history: target.work.leaf, Kind.evaluation: f"{digest[:2]}/{digest}"}
-    for kind, name in names.items():
+    leaf, evaluation = target.work.planned
+    for kind, name in {Kind.state: leaf, Kind.history: leaf, Kind.evaluation: evaluation}.items():
         path = Path(target.work.store) / FOLDERS[kind] / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

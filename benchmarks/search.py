@@ -26,7 +26,8 @@ from ray.tune.search.optuna import OptunaSearch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mflab.design.space import Pruner, SearchCfg, parse_space
+from mflab.design.search import Pruner, SearchCfg
+from mflab.design.space import parse_space
 from mflab.sweep.study import Study, open_study
 
 MAX_STEP = 200

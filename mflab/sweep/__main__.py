@@ -1,144 +1,16 @@
-"""`python -m mflab.sweep [overrides]`: plans a sweep, runs what is missing, says where the results are."""
+"""`python -m mflab.sweep [overrides]`; see `mflab.sweep.command`."""
 
-import gc
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from typing import Any
-
-from rich.console import Console
-
-from mflab.config import RootCfg, compose, sweep_questions
-from mflab.errors import MflabError
-from mflab.results import PLAN_FILE, TrialRecord
-from mflab.sweep.agenda import Agenda
-from mflab.sweep.design_agenda import design_agenda
-from mflab.sweep.driver import Driver, MakeAgenda, exit_status
-from mflab.sweep.endings import failures
-from mflab.sweep.hooks import Hooks, JobRunner
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.ledger import Ledger, latest, sweep_lock
-from mflab.sweep.overrides import COMMAND, repeat_command
-from mflab.sweep.plan import make_plan
-from mflab.sweep.planned import SweepPlan, running_folder, sweep_folder
-from mflab.sweep.schedule import Schedule
-from mflab.sweep.summary import print_end, print_plan
-from mflab.tracking.console import SweepConsole
-
-USAGE = f"""Runs a sweep: {COMMAND} [+sweep=NAME] [key=value ...]
-
-  {COMMAND} +sweep=smoke                      plan, run what is missing, resume what was interrupted
-  {COMMAND} +sweep=smoke sweep.dry_run=true   print and write the plan alone
-  {COMMAND} +sweep=smoke sweep.only=TRIAL     run or repeat one trial
-  {COMMAND} optim.lr=1e-3                     a single trial
-
-Exit status: 0 all trials done, 1 a trial failed or diverged, 2 bad input, 130 interrupted.
-Groups and keys: conf/ and mflab/config.py. Sweeps:
-"""
 
 
-def main(arguments: Sequence[str] | None = None, run_jobs: JobRunner | None = None) -> int:
-    """Exit status of the command.
-
-    Args:
-        arguments: overrides; None takes the command line.
-        run_jobs: what does the jobs; None takes Ray Tune.
-    """
-    overrides = list(sys.argv[1:] if arguments is None else arguments)
-    console = Console(soft_wrap=True)
-    if {"-h", "--help"} & set(overrides):
-        sys.stdout.write(USAGE + "".join(f"  {name:20} {question}\n" for name, question in sweep_questions().items()))
-        return 0
+def main() -> int:
+    """Exit status of the command; an interruption while it still loads has nothing to save."""
     try:
-        config = compose(overrides)
-        folder = sweep_folder(config)
-        with sweep_lock(folder), Ledger(folder) as ledger:
-            return _run(config, overrides, ledger, console, run_jobs)
-    except MflabError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-        return 2
+        from mflab.sweep.command import main
     except KeyboardInterrupt:
-        sys.stderr.write(f"Interrupted. To go on: {repeat_command(overrides)}\n")
+        sys.stderr.write("Interrupted before anything began.\n")
         return 130
-
-
-def _run(
-    config: RootCfg, overrides: Sequence[str], ledger: Ledger, console: Console, run_jobs: JobRunner | None
-) -> int:
-    with ExitStack() as resources:
-        # A plan of thousands of trials is one growing heap without cycles: searching it for some takes a second.
-        gc.disable()
-        resources.callback(gc.enable)
-        if config.sweep.search.trials:
-            plan, make_agenda = _plan_search(config, overrides, ledger, resources)
-        else:
-            plan, make_agenda = make_plan(config, overrides, ledger.read(), InputCache()), design_agenda
-        shown = SweepConsole(console, plan.record.response.name, plan.record.response.unit)
-        driver = Driver(plan, ledger, shown, make_agenda)
-        driver.write_plan()
-        gc.enable()
-        print_plan(plan, driver.agenda.num_trials, console)
-        if config.sweep.dry_run:
-            # The tables must list the trials of the plan that now stands beside them.
-            driver.export()
-            text = f"Plan: {running_folder(plan) / PLAN_FILE}. Nothing was run: sweep.dry_run=true."
-            console.print(text, highlight=False)
-            return 0
-        driver.run(run_jobs or _run_on_ray)
-        _print_end(driver, console)
-        return exit_status(driver)
-
-
-def _plan_search(
-    config: RootCfg, overrides: Sequence[str], ledger: Ledger, resources: ExitStack
-) -> tuple[SweepPlan, MakeAgenda]:
-    # Optuna costs a second that a design need not pay.
-    from mflab.sweep.search_agenda import SearchAgenda, write_importances
-    from mflab.sweep.search_plan import Suggester, declare_search, make_search_plan
-
-    search = declare_search(config, overrides)
-    study = resources.enter_context(search.open())
-    suggester = Suggester(search, overrides, InputCache())
-    plan = make_search_plan(search, study, overrides, ledger.read(), suggester)
-    resources.callback(write_importances, study, plan.folder)
-    if study.requeued:
-        ledger.append("requeued", suggestions=study.requeued)
-
-    if config.sweep.only:
-        return plan, design_agenda
-
-    def make_agenda(
-        plan: SweepPlan,
-        pending: Sequence[TrialRecord],
-        schedule: Schedule,
-        endings: Mapping[str, Mapping[str, Any]],
-    ) -> Agenda:
-        return SearchAgenda(plan, search, study, suggester, schedule, endings)
-
-    return plan, make_agenda
-
-
-def _run_on_ray(workers: int, threads: int, hooks: Hooks) -> None:
-    # Seconds that a dry run, a finished sweep and a mistake need not pay.
-    from mflab.sweep.runner import run_jobs
-
-    run_jobs(workers, threads, hooks)
-
-
-def _print_end(driver: Driver, console: Console) -> None:
-    plan = driver.plan
-    folder = running_folder(plan)
-    for row in failures(plan, latest(driver.rows)):
-        text = f"{row['event']}: {row['error']}\n  repeat: {row['repeat']}"
-        console.print(text, style="red", markup=False, highlight=False)
-    for text in driver.failed_baselines:
-        console.print(f"baseline failed: {text}", style="red", markup=False, highlight=False)
-    if driver.stop.is_on:
-        text = f"Interrupted. To go on: {repeat_command(plan.overrides)}"
-        console.print(text, markup=False, highlight=False)
-    print_end(driver.rows, console)
-    console.print(f"Results: {folder}", highlight=False)
-    console.print(f"Report:  python analysis/make_report.py {folder}", highlight=False)
+    return main()
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ from dataclasses import replace
 from mflab.results import Status
 from mflab.sweep.artifacts import responses
 from mflab.sweep.assemble import assemble, has_weights, load_average, write_assembled
+from mflab.sweep.assignment import Task
 from mflab.sweep.divergence import find_divergence
 from mflab.sweep.known import Known
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.schedule import Schedule, Task
-from mflab.sweep.trial import TrialOutcome
+from mflab.sweep.schedule import Schedule
 
 
 def adopt(plan: SweepPlan, task: Task, keep: tuple[int, ...], known: Known) -> TrialOutcome | None:
@@ -29,14 +30,19 @@ def adopt(plan: SweepPlan, task: Task, keep: tuple[int, ...], known: Known) -> T
     return replace(outcome, exactness=exactness, seconds=time.perf_counter() - started)
 
 
+def is_found(task: Task, known: Known) -> bool:
+    """Whether the store has everything of a trial that is to be brought to its end."""
+    is_whole = 0 < task.until == task.route.chain.num_steps
+    return is_whole and not known.targets(task.route, task.until, task.needs_state)
+
+
 def kept_steps(schedule: Schedule, task: Task) -> tuple[int, ...]:
     """Ends of the stages that a trial shares or not, for telling their costs apart."""
     return tuple(schedule.forest.nodes[name].end for name in schedule.forest.paths[task.trial_id])
 
 
 def _done(plan: SweepPlan, task: Task, keep: tuple[int, ...], known: Known) -> TrialOutcome | None:
-    is_whole = 0 < task.until == task.route.chain.num_steps
-    if not is_whole or known.targets(task.route, task.until, task.needs_state):
+    if not is_found(task, known):
         return None
     trial = plan.trials[task.trial_id]
     assembled = assemble(plan.store, task.route, task.until, keep, trial.curriculum)

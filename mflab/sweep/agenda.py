@@ -1,10 +1,10 @@
 """What a sweep still has to do, and what follows when a trial ends."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from mflab.sweep.assignment import Assignment
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.schedule import Assignment
-from mflab.sweep.trial import TrialOutcome
 
 
 class Verdict(NamedTuple):
@@ -23,9 +23,11 @@ class Agenda(Protocol):
     Attributes:
         plan: the plan; a search's grows.
         verdicts: what was decided by earlier starts already.
+        events: what the ledger is to say of how the agenda was made, each with its fields.
     """
 
     plan: SweepPlan
+    events: list[tuple[str, dict[str, Any]]]
     verdicts: list[Verdict]
 
     @property

@@ -17,7 +17,7 @@ from mflab.sweep.artifacts import (
     write_trial_images,
     write_weights,
 )
-from mflab.sweep.keys import Chain
+from mflab.sweep.chain import Chain
 from mflab.sweep.records import History, unpack_evaluation, unpack_pictures
 from mflab.sweep.route import Route, pictures_name
 from mflab.sweep.states import read_state

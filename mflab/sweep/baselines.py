@@ -12,9 +12,11 @@ from mflab.model import make_model
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.results import MetricRow, Status
 from mflab.sweep.artifacts import BASELINES_FOLDER, responses, write_baseline_rows, write_ground_truth
+from mflab.sweep.data_keys import validation_data
 from mflab.sweep.identity import TRAINING_VERSION
-from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs, open_prompts, validation_data
-from mflab.sweep.trial import TrialOutcome, peak_memory_gb, prepare_process
+from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs, open_prompts
+from mflab.sweep.outcome import TrialOutcome
+from mflab.sweep.process_state import peak_memory_gb, prepare_process
 from mflab.train import Diverged, torch_generator
 
 PRETRAINED = "pretrained"

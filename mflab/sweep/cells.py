@@ -5,19 +5,14 @@ that they have in common, so nobody may change one in place.
 """
 
 import logging
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
-from enum import Enum
-from functools import cache
-from itertools import permutations
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from mflab.config import RootCfg, compose, convert_scalar, has_interpolations
 from mflab.design import Cell, Factor
 from mflab.errors import MflabError
+from mflab.sweep.config_parts import OnlyHydraError, is_scalar, refuse_overlap, replaced
 from mflab.sweep.overrides import format_override, split_override
 
 Settings = Mapping[str, Any]
@@ -29,15 +24,7 @@ FEW_CELLS = 12
 MAX_CHECKED = 4
 # Overrides that say what a start does; they are no part of a trial.
 _NOT_KEPT = ("sweep.only", "sweep.dry_run")
-_KEY = re.compile(r"\w+(\.\w+)*")
-# Texts that reach their field as they are: nothing to escape, no interpolation, no missing value.
-_LITERAL = re.compile(r"[^\\'\"$?]*")
-_SCALARS = (float, int, bool, str, Enum)
 _log = logging.getLogger(__name__)
-
-
-class _OnlyHydraError(Exception):
-    """Why settings cannot be put into a copy."""
 
 
 class CellComposer:
@@ -114,15 +101,15 @@ class CellComposer:
         choices = {split_override(text)[0]: text for text in self._choices(settings)}
         others = [key for key in settings if key not in choices]
         try:
-            _refuse_overlap(tuple(others))
+            refuse_overlap(tuple(others))
             config = self._base
             for key, text in choices.items():
                 config = replace(config, **{key: self._learned(key, text, "")})
             for key in others:
                 choice = choices[key.partition(".")[0]] if key.partition(".")[0] in choices else ""
-                config = _replaced(config, key.split("."), self._maker(key, settings[key], choice))
+                config = replaced(config, key.split("."), self._maker(key, settings[key], choice))
             return config
-        except _OnlyHydraError as error:
+        except OnlyHydraError as error:
             self._warn(str(error))
         except MflabError:
             # A wrong setting: composed with the others, it gives the message that it always gave.
@@ -134,7 +121,7 @@ class CellComposer:
         text = format_override(key, value)
 
         def make(kind: Any) -> Any:
-            if not _is_scalar(kind, value):
+            if not is_scalar(kind, value):
                 return self._learned(key, text, choice)
             if (text, kind) not in self._values:
                 self._values[text, kind] = convert_scalar(kind, value)
@@ -147,7 +134,7 @@ class CellComposer:
         if (text, choice) in self._values:
             return self._values[text, choice]
         if "${" in text:
-            raise _OnlyHydraError(f"{text} is computed from other values")
+            raise OnlyHydraError(f"{text} is computed from other values")
         path, before = key.split("."), self._base
         if choice:
             before = replace(before, **{path[0]: self._values[choice, ""]})
@@ -156,12 +143,12 @@ class CellComposer:
         value: Any = composed
         for name in path:
             value = value[int(name)] if isinstance(value, list) else getattr(value, name)
-        if _replaced(before, path, lambda _: value) != composed:
+        if replaced(before, path, lambda _: value) != composed:
             self._give_up(f"{text} sets more than {key}")
         elif len(path) == 1 and has_interpolations(overrides):
             self._give_up(f"{text} holds a value that is computed from others")
         if not self.is_fast:
-            raise _OnlyHydraError(f"{text} does not stand alone")
+            raise OnlyHydraError(f"{text} does not stand alone")
         self._values[text, choice] = value
         return value
 
@@ -210,43 +197,3 @@ def with_seed(config: RootCfg, seed: int) -> RootCfg:
 
 def _texts(settings: Settings) -> tuple[str, ...]:
     return tuple(format_override(key, value) for key, value in settings.items())
-
-
-@cache
-def _refuse_overlap(keys: tuple[str, ...]) -> None:
-    """Refuses keys of which one holds another, and keys in a notation of their own."""
-    for key in keys:
-        if not _KEY.fullmatch(key):
-            raise _OnlyHydraError(f"{key} is not a plain key")
-    for outer, inner in permutations(keys, 2):
-        if inner.startswith(f"{outer}."):
-            raise _OnlyHydraError(f"{outer} holds {inner}")
-
-
-def _replaced(part: Any, path: Sequence[str], make: Callable[[Any], Any]) -> Any:
-    """A copy of `part` with another value at `path`, made from the type of the field (None for an element of a list);
-    everything beside the path is shared."""
-    name, *rest = path
-    if isinstance(part, list) and name.isdecimal() and int(name) < len(part):
-        index = int(name)
-        return [*part[:index], _replaced(part[index], rest, make) if rest else make(None), *part[index + 1 :]]
-    if is_dataclass(part) and not isinstance(part, type) and name in _hints(type(part)):
-        made = _replaced(getattr(part, name), rest, make) if rest else make(_hints(type(part))[name])
-        return replace(part, **{name: made})
-    raise _OnlyHydraError(f"no field of a config is called {name}")
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _is_scalar(kind: Any, value: Any) -> bool:
-    """Whether `value` reaches a field of type `kind` as it is, so that only its type is left to convert."""
-    if isinstance(value, str):
-        is_literal = _LITERAL.fullmatch(value) is not None
-    else:
-        is_literal = value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    scalars = [one for one in options if one is not NoneType]
-    return is_literal and len(scalars) == 1 and isinstance(scalars[0], type) and issubclass(scalars[0], _SCALARS)

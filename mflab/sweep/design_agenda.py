@@ -5,11 +5,12 @@ from typing import Any
 
 from mflab.results import TrialRecord
 from mflab.sweep.agenda import Agenda, Verdict
+from mflab.sweep.assignment import Assignment
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.pending import task_of
 from mflab.sweep.planned import SweepPlan
 from mflab.sweep.race_agenda import RaceAgenda
-from mflab.sweep.schedule import Assignment, Schedule
-from mflab.sweep.trial import TrialOutcome
+from mflab.sweep.schedule import Schedule
 
 
 class DesignAgenda:
@@ -24,6 +25,7 @@ class DesignAgenda:
     def __init__(self, plan: SweepPlan, pending: Sequence[TrialRecord], schedule: Schedule) -> None:
         self.plan = plan
         self.verdicts: list[Verdict] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
         self.schedule = schedule
         self._num_trials = len(pending)
         tasks = [task_of(plan.trials[record.trial_id], plan.folder, record.run_order) for record in pending]

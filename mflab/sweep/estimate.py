@@ -1,4 +1,4 @@
-"""How long what is left takes, by what earlier trials took."""
+"""What is left to do: the steps, and how long they take by what earlier trials took."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -6,8 +6,25 @@ from typing import Any
 
 from mflab.results import Status
 from mflab.sweep.route import Route
+from mflab.sweep.schedule import Schedule
 
 Row = Mapping[str, Any]
+
+
+def count_steps(schedule: Schedule) -> dict[str, int]:
+    """Steps that each task of a schedule would train, by running it without training."""
+    steps: dict[str, int] = {}
+    schedule.is_stored = schedule.known.states.__contains__
+    while (assignment := schedule.next()) is not None:
+        task = assignment.task
+        steps[task.trial_id] = assignment.num_steps
+        for name in assignment.makes:
+            schedule.known.add_state(name)
+        for wanted in [*task.route.evaluations, *(wanted for wanted, _ in assignment.others)]:
+            if wanted.step <= task.until:
+                schedule.known.add_evaluation(wanted)
+        schedule.ended(task.trial_id)
+    return steps
 
 
 def estimate_seconds(

@@ -1,7 +1,6 @@
 """Tables of a sweep folder, from the plan, the ledger and the trials' own files; each is replaced as a whole."""
 
 import csv
-import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,13 @@ from mflab.results import (
     BASELINES_FILE,
     METRICS_FILE,
     TRAINING_FILE,
-    TRIAL_COLUMNS_AFTER,
-    TRIAL_COLUMNS_BEFORE,
     TRIALS_FILE,
     Plan,
     Status,
 )
 from mflab.sweep.artifacts import trial_folder
-from mflab.sweep.costs import amortised_seconds
 from mflab.sweep.ledger import latest
+from mflab.sweep.trial_table import cell_columns, write_trials
 from mflab.train.atomic import write_atomically
 
 # Rewriting all tables after each of many short trials would cost more than the trials.
@@ -49,7 +46,7 @@ def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baseli
         baselines: baseline files of this plan; those not yet written are left out.
     """
     endings = latest(ledger)
-    write_trials(folder, plan, endings)
+    write_trials(folder, plan, ledger)
     recorded = (Status.done.value, Status.diverged.value)
     owners = [t.trial_id for t in plan.trials if t.trial_id in endings and endings[t.trial_id]["event"] in recorded]
     for name in (METRICS_FILE, TRAINING_FILE):
@@ -72,43 +69,13 @@ def is_exported(
         return False
     with open(folder / TRIALS_FILE, encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
-        shown = [tuple(row[:2]) for row in rows][1:]
+        header = next(rows, [])
+        shown = [tuple(row[:2]) for row in rows]
+    if not {*cell_columns(plan), plan.response.name} <= set(header):
+        return False
     planned = Status.planned.value
     wanted = [(t.trial_id, endings[t.trial_id]["event"] if t.trial_id in endings else planned) for t in plan.trials]
     return shown == wanted
-
-
-def write_trials(folder: Path, plan: Plan, endings: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes `trials.csv`, one row per planned trial; only finished trials have responses."""
-    ids = {trial.trial_id for trial in plan.trials}
-    done = [row for one, row in endings.items() if row["event"] == Status.done.value and one in ids]
-    sharers = {stage.key: len(stage.trials) for stage in plan.stages}
-    amortised = amortised_seconds({row["trial_id"]: row for row in done}, sharers)
-    columns = list(dict.fromkeys(name for row in done for name in row["responses"])) or [plan.response.name]
-    factors = [factor.name for factor in plan.factors]
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*TRIAL_COLUMNS_BEFORE, *factors, *columns, *TRIAL_COLUMNS_AFTER])
-    for trial in plan.trials:
-        row = endings[trial.trial_id] if trial.trial_id in endings else None
-        values = row["responses"] if row is not None and row["event"] == Status.done.value else {}
-        writer.writerow(
-            [trial.trial_id, row["event"] if row is not None else Status.planned.value]
-            + [trial.cell[name] for name in factors]
-            + [values[name] if name in values else "" for name in columns]
-            + [trial.seed, trial.run_order]
-            + ([0, 0, *[""] * 6] if row is None else _costs(row, amortised))
-        )
-    write_atomically(folder / TRIALS_FILE, lambda file: file.write(buffer.getvalue().encode()))
-
-
-def _costs(row: Mapping[str, Any], amortised: Mapping[str, float]) -> list[object]:
-    shared = {"seconds_amortised": amortised[row["trial_id"]]} if row["trial_id"] in amortised else {}
-    known = {**row, **shared}
-    columns = TRIAL_COLUMNS_AFTER[TRIAL_COLUMNS_AFTER.index("steps") : -1]
-    # A trial that was stopped without running has no costs.
-    costs = [known[name] if name in known else None for name in columns]
-    return [*("" if cost is None else round(cost, 4) for cost in costs), row["error"]]
 
 
 def _renamed(file: BaselineFile) -> pa.Table:

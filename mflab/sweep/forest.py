@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mflab.sweep.keys import RECORD_BYTES, Chain
+from mflab.sweep.chain import RECORD_BYTES, Chain
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,14 @@ class Forest:
     def num_steps(self) -> int:
         """Distinct steps: what all trials together must train."""
         return sum(node.num_steps for node in self.nodes.values())
+
+    def weights(self) -> dict[str, int]:
+        """Distinct steps from each node's start to all leaves: how much waits behind it."""
+        weights: dict[str, int] = defaultdict(int)
+        for node in reversed(list(self.nodes.values())):
+            weights[node.name] += node.num_steps
+            weights[node.parent] += weights[node.name]
+        return weights
 
 
 class _Group(NamedTuple):

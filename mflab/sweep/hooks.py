@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mflab.sweep.jobs import Job
-from mflab.sweep.trial import TrialOutcome
+from mflab.sweep.outcome import TrialOutcome
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,13 @@ from mflab.errors import MflabError
 from mflab.metrics import Absent, LpipsMetric, find_lpips
 from mflab.model.weights import NO_WEIGHTS
 from mflab.prompts import EncoderKind, PromptEmbeddings, check_width, make_embeddings, make_encoder
+from mflab.sweep.data_keys import validation_data
 from mflab.train import Validator, validation_steps
 from mflab.train.optim import check_optim
 
 NO_LPIPS = "none"
 # Different datasets, validation sets and prompts that a process keeps; a sweep over more of them opens some twice.
 KEPT = 16
-# Fields of a data config that cannot change what the validation shows: names, memory, places of files whose content
-# the fingerprint holds, and what only concerns training.
-_NOT_SHOWN = ("name", "cache_mb", "root", "train_list", "val_list", "num_train", "allow_overlap")
 
 
 class InputCache:
@@ -117,12 +115,6 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
         validator=validator,
         loader=Loader(sources.train, base_source, train.batch_size, config.seed, config.data.background),
     )
-
-
-def validation_data(cfg: DataCfg, sources: Sources) -> dict[str, Any]:
-    """What the validation shows, as JSON values: content of the scenes, and how they are read from their files."""
-    shown = {name: value for name, value in plain(cfg).items() if name not in _NOT_SHOWN}
-    return {**shown, "content": sources.val.fingerprint}
 
 
 def open_prompts(config: RootCfg, style: str, source: SceneSource, cache: InputCache) -> PromptEmbeddings:

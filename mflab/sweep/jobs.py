@@ -14,10 +14,11 @@ from mflab.results import Status
 from mflab.sweep.artifacts import PROGRESS_FILE, TRACEBACK_FILE, trial_folder
 from mflab.sweep.baselines import baseline_path, run_pretrained, run_reference
 from mflab.sweep.inputs import InputCache
+from mflab.sweep.outcome import Progress, TrialOutcome
 from mflab.sweep.store import StoreFull
 from mflab.sweep.store.full import full_disk
-from mflab.sweep.trial import Progress, TrialOutcome, run_trial
-from mflab.sweep.walk import StageFailed, StopTrial, Work
+from mflab.sweep.trial import run_trial
+from mflab.sweep.work import StageFailed, StopTrial, Work
 
 # Progress is for people: more often costs more than it tells.
 REPORT_SECONDS = 0.5

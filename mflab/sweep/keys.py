@@ -7,9 +7,8 @@ meet wherever they did the same: a name knows steps, not stages.
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,72 +16,16 @@ import torch
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.curriculum import Stage
 from mflab.data.augment import get_augmentation
-from mflab.data.sources import DataCfg
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
+from mflab.sweep.chain import RECORD, STATE_DIGITS, Chain
+from mflab.sweep.data_keys import base_data, trained_data, validation_data
 from mflab.sweep.identity import TRAINING_VERSION
-from mflab.sweep.inputs import TrialInputs, find_metric, validation_data
+from mflab.sweep.inputs import TrialInputs, find_metric
 from mflab.train import OptimCfg
 from mflab.train.optim import LRSchedule
 
-ROOT_DIGITS, STATE_DIGITS = 16, 32
-# Fields of a data config that training cannot see: names, memory, places, and what only concerns validation.
-_NOT_TRAINED = ("name", "cache_mb", "root", "train_list", "val_list", "num_val", "allow_overlap")
 # Fields of the optimiser that act through the learning rate of each step alone.
 _THROUGH_LR = ("lr", "schedule", "warmup_steps")
-_RECORD = np.dtype([("settings", "S16"), ("lr", "<f8"), ("blend", "<f8")])
-RECORD_BYTES = _RECORD.itemsize
-
-
-@dataclass(frozen=True)
-class Chain:
-    """The states that a trial passes.
-
-    Attributes:
-        root: hash of where training starts: seed, data, initial weights, model, optimiser, numerics.
-        initial: hash of the untrained network alone, for what is evaluated before the first step.
-        records: 32 bytes per step: digest of its settings, learning rate, blend of prompts.
-
-    Example:
-        >>> long, short = Chain("r", "i", bytes(96)), Chain("r", "i", bytes(64))
-        >>> long.names([1, 2]) == short.names([1, 2]), long.name(3) == long.name(2)
-        (True, False)
-    """
-
-    root: str
-    initial: str
-    records: bytes
-
-    @property
-    def num_steps(self) -> int:
-        return len(self.records) // RECORD_BYTES
-
-    def name(self, step: int) -> str:
-        """Name of the state before step `step`: root, step and hash."""
-        return self.names([step])[0]
-
-    def passes(self, name: str) -> bool:
-        """Whether a state of this name is on the chain."""
-        step = step_of(name)
-        return name[:ROOT_DIGITS] == self.root[:ROOT_DIGITS] and step <= self.num_steps and self.name(step) == name
-
-    def names(self, steps: list[int]) -> list[str]:
-        """Names of the states before these steps, which must ascend; one pass over the records."""
-        digest, place, names = hashlib.sha256(self.root.encode()), 0, []
-        for step in steps:
-            digest.update(self.records[place * RECORD_BYTES : step * RECORD_BYTES])
-            place = step
-            names.append(f"{self.root[:ROOT_DIGITS]}/{step:08d}-{digest.hexdigest()[:STATE_DIGITS]}")
-        return names
-
-
-def step_of(name: str) -> int:
-    """Step of a state's name.
-
-    Example:
-        >>> step_of("0123456789abcdef/00000150-00112233445566778899aabbccddeeff")
-        150
-    """
-    return int(name.partition("/")[2][:8])
 
 
 def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
@@ -105,16 +48,9 @@ def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
         "numerics": numerics,
     }
     optimiser = {name: value for name, value in plain(config.optim).items() if name not in _THROUGH_LR}
-    data = [_trained_data(config.data), inputs.sources.train.fingerprint]
+    data = [trained_data(config.data), inputs.sources.train.fingerprint]
     root = [start, optimiser, data, config.seed, config.train.batch_size]
     return Chain(fingerprint(root), fingerprint(start), records)
-
-
-def _trained_data(cfg: DataCfg) -> dict[str, object]:
-    values = {name: value for name, value in plain(cfg).items() if name not in _NOT_TRAINED}
-    if cfg.camera_file:
-        values["camera_file"] = hashlib.sha256((Path(cfg.root) / cfg.camera_file).read_bytes()).hexdigest()
-    return values
 
 
 def step_records(config: RootCfg, inputs: TrialInputs) -> bytes:
@@ -122,7 +58,7 @@ def step_records(config: RootCfg, inputs: TrialInputs) -> bytes:
     curriculum = inputs.curriculum
     if curriculum is None:
         return b""
-    records = np.zeros(curriculum.num_steps, _RECORD)
+    records = np.zeros(curriculum.num_steps, RECORD)
     rates = _learning_rates(config.optim, curriculum.num_steps)
     for stage in curriculum.stages:
         own, steps = records[stage.start : stage.end], np.arange(stage.start, stage.end)
@@ -168,7 +104,7 @@ def _settings(config: RootCfg, inputs: TrialInputs, stage: Stage, prompt_from: s
     if stage.base_fraction > 0.0:
         assert inputs.base_source is not None
         base = [
-            _trained_data(config.base_data),
+            base_data(config.base_data),
             inputs.base_source.fingerprint,
             inputs.prompts[config.train.base_style].values_sha256,
         ]

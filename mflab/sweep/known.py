@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from mflab.sweep.keys import ROOT_DIGITS, Chain, step_of
+from mflab.sweep.chain import ROOT_DIGITS, Chain, step_of
 from mflab.sweep.route import Route, Wanted
 from mflab.sweep.store import Kind, Store
 

@@ -90,11 +90,14 @@ def abandon(study: optuna.Study, storage: BaseStorage, number: int) -> None:
 
 def requeue_left_behind(
     study: optuna.Study, storage: BaseStorage, owner: Owner, is_gone: Callable[[Process], bool]
-) -> tuple[int, list[int]]:
-    """Fails what dead drivers left running and queues it again.
+) -> int:
+    """Fails what dead drivers left running, queues it again and returns how many there were.
 
-    Returns:
-        How many, and the numbers of running trials whose drivers may live.
+    Args:
+        study: of this driver.
+        storage: of the study.
+        owner: this driver's hold on it.
+        is_gone: whether a driver certainly ended; trials of one that may live are left to it.
     """
     attributes = study.user_attrs
     known = attributes[_DRIVERS] if _DRIVERS in attributes else []
@@ -102,14 +105,13 @@ def requeue_left_behind(
     study.set_user_attr(_DRIVERS, [*others, owner.to_json()])
     trials = study.get_trials(deepcopy=False)
     queued = {repeats(trial) for trial in trials}
-    requeued, left = 0, []
+    requeued = 0
     for trial in trials:
         if trial.state is not TrialState.RUNNING:
             continue
         # A trial without owner was asked by another driver an instant ago, or its driver died in that instant.
         is_left_behind = _ended(trial.user_attrs[_OWNER], is_gone) if _OWNER in trial.user_attrs else not others
         if not is_left_behind:
-            left.append(trial.number)
             continue
         # Queued before it is failed: a death in between leaves the suggestion known twice, not lost.
         if trial.number not in queued:
@@ -117,7 +119,7 @@ def requeue_left_behind(
             study.enqueue_trial(fixed | trial.params, {_REPEATS: trial.number, _OWNER: owner.to_json()})
         abandon(study, storage, trial.number)
         requeued += 1
-    return requeued, left
+    return requeued
 
 
 def _ended(owner: Mapping[str, Any], is_gone: Callable[[Process], bool]) -> bool:

@@ -1,28 +1,72 @@
-"""Storage, sampler and pruner of a search, from its settings."""
+"""Study, storage and sampler of a search, from its settings."""
 
-import copy
 import sqlite3
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial
+from optuna.study import StudyDirection
 from sqlalchemy.exc import SQLAlchemyError
 
-from mflab.design.space import Pruner, Sampler, SearchCfg, rung_steps
+from mflab.design.search import Pruner, Sampler, SearchCfg
 from mflab.errors import MflabError
-from mflab.sweep.optuna_repeats import is_abandoned, suggestion_indices
+from mflab.sweep.optuna_pruners import make_pruner
 
 STUDY_FILE = "study.db"
 _JOURNAL = "journal:"
+
+
+class OpenStudy(NamedTuple):
+    """A study of Optuna, its storage, and what closes that."""
+
+    study: optuna.Study
+    storage: BaseStorage
+    close: Callable[[], None]
+
+
+def make_study(search: SearchCfg, directions: Sequence[str], name: str, folder: Path, max_step: int) -> OpenStudy:
+    """The study called `name`, made or continued.
+
+    Args:
+        search: sampler, pruner and storage.
+        directions: maximize or minimize, one per objective.
+        name: of the study.
+        folder: holds the SQLite file unless search.storage says otherwise.
+        max_step: last step of a full trial.
+
+    Raises:
+        MflabError: the sampler or pruner does not fit the objectives, the stored study has others, or no storage.
+    """
+    if len(directions) > 1 and search.pruner is not Pruner.none:
+        raise MflabError(
+            f"Trials with several objectives cannot be stopped early, but got pruner={search.pruner.name} and "
+            f"{len(directions)} objectives; set sweep.search.pruner=none."
+        )
+    if search.sampler is Sampler.nsga2 and len(directions) < 2:
+        raise MflabError("The sampler nsga2 needs two objectives, but got one; set sweep.search.sampler=tpe.")
+    storage, close = open_storage(search.storage, folder)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        directions=[StudyDirection[direction.upper()] for direction in directions],
+        load_if_exists=True,
+        pruner=make_pruner(search, max_step),
+    )
+    stored = [direction.name.lower() for direction in study.directions]
+    if stored != list(directions):
+        close()
+        raise MflabError(
+            f"A study keeps its objectives, but {name} has {stored} and this search asks for {list(directions)}; "
+            "give the sweep another name or storage."
+        )
+    return OpenStudy(study, storage, close)
 
 
 def open_storage(storage: str, folder: Path) -> tuple[BaseStorage, Callable[[], None]]:
@@ -95,52 +139,3 @@ def make_sampler(search: SearchCfg, is_conditional: bool, index: int) -> BaseSam
             )
         # Groups sample jointly what exists together.
         return TPESampler(seed=seed, n_startup_trials=search.startup, multivariate=True, group=is_conditional)
-
-
-def make_pruner(search: SearchCfg, max_step: int) -> BasePruner:
-    """What stops trials early; nothing where no rung lies below `max_step`."""
-    rungs = rung_steps(search, max_step)
-    if not rungs:
-        return NopPruner()
-    if search.pruner is Pruner.asha:
-        return _Halving(min_resource=rungs[0], reduction_factor=search.reduction)
-    if search.pruner is Pruner.hyperband:
-        return _Hyperband(min_resource=rungs[0], max_resource=max_step, reduction_factor=search.reduction)
-    return MedianPruner(n_startup_trials=search.startup, n_warmup_steps=rungs[0])
-
-
-class _Counted:
-    """A study without its abandoned trials, whose values their repetitions report again."""
-
-    def __init__(self, study: optuna.Study) -> None:
-        self._inner = study
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
-        return [trial for trial in self._inner.get_trials(deepcopy=deepcopy) if not is_abandoned(trial)]
-
-
-class _Halving(SuccessiveHalvingPruner):
-    """Asynchronous successive halving that counts a repeated trial once."""
-
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        return super().prune(_Counted(study), trial)  # pyright: ignore[reportArgumentType]
-
-
-class _Hyperband(HyperbandPruner):
-    """Hyperband that counts a repeated trial once, and deals brackets by suggestions so that deaths change none."""
-
-    def __init__(self, min_resource: int, max_resource: int, reduction_factor: int) -> None:
-        super().__init__(min_resource=min_resource, max_resource=max_resource, reduction_factor=reduction_factor)
-        self._indices: list[int] = []
-
-    def _get_bracket_id(self, study: optuna.Study, trial: FrozenTrial) -> int:
-        if is_abandoned(trial):
-            return -1
-        if trial.number >= len(self._indices):
-            self._indices = suggestion_indices(study._storage.get_all_trials(study._study_id, deepcopy=False))
-        counted = copy.copy(trial)
-        counted.number = self._indices[trial.number]
-        return super()._get_bracket_id(study, counted)

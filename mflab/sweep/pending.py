@@ -8,13 +8,13 @@ from mflab.errors import MflabError
 from mflab.results import IMAGES_FOLDER, METRICS_FILE, TRAINING_FILE, Status, TrialRecord
 from mflab.sweep.artifacts import GROUND_TRUTH_FOLDER, trial_folder
 from mflab.sweep.assemble import has_weights
+from mflab.sweep.assignment import Assignment, Task
 from mflab.sweep.baselines import PRETRAINED, baseline_path
 from mflab.sweep.export import BaselineFile
 from mflab.sweep.jobs import Job, JobKind
 from mflab.sweep.planned import SweepPlan, store_url
 from mflab.sweep.prepare import PreparedTrial
-from mflab.sweep.schedule import Assignment, Task
-from mflab.sweep.walk import Work
+from mflab.sweep.work import Work
 
 Ending = Mapping[str, Any]
 
@@ -56,9 +56,18 @@ def task_of(trial: PreparedTrial, folder: Path, order: int) -> Task:
     return Task(trial.trial_id, trial.route, trial.route.chain.num_steps, needs_state, (), order)
 
 
-def trial_name(trial: TrialRecord) -> str:
-    """For people: cell and seed."""
-    return " ".join([*trial.cell.values(), f"seed {trial.seed}"])
+def trial_name(trial: TrialRecord, is_search: bool) -> str:
+    """For people: cell and seed; of a search, which suggestion it is and what it drew.
+
+    Example:
+        >>> trial = TrialRecord("00", {"lr": "0.001"}, 0, 7, 100, (), "", (), ())
+        >>> trial_name(trial, False), trial_name(trial, True)
+        ('0.001 seed 0', 'suggestion 7 (lr=0.001) seed 0')
+    """
+    if not is_search:
+        return " ".join([*trial.cell.values(), f"seed {trial.seed}"])
+    values = ", ".join(f"{name}={value}" for name, value in trial.cell.items())
+    return f"suggestion {trial.run_order} ({values}) seed {trial.seed}"
 
 
 def trial_job(plan: SweepPlan, record: TrialRecord, assignment: Assignment, stop_file: Path) -> Job:
@@ -69,9 +78,9 @@ def trial_job(plan: SweepPlan, record: TrialRecord, assignment: Assignment, stop
     limits = plan.config.store
     is_repeat = bool(plan.config.sweep.only)
     work = Work(
-        store_url(plan.config), limits, trial.route.leaf, task.until, assignment.keep, others, is_repeat=is_repeat
+        store_url(plan.config), limits, trial.route.names, task.until, assignment.keep, others, is_repeat=is_repeat
     )
-    name = trial_name(record)
+    name = trial_name(record, plan.record.search is not None)
     return _job(plan, JobKind.trial, trial.trial_id, trial.trial_id, name, record.dataset, stop_file, work)
 
 

@@ -7,25 +7,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import torch
 
 from mflab.config import RootCfg
-from mflab.data.splits import find_leakage
-from mflab.design import Audit, Cell, Factor, Run, audit_design, make_design, parse_factors, replicate, run_order
-from mflab.design.racing import check_race, race_threshold
+from mflab.design import Audit, Cell, Factor, audit_design, make_design, parse_factors, replicate, run_order
 from mflab.errors import MflabError
 from mflab.results import (
     DesignRecord,
-    FactorRecord,
-    LevelRecord,
     Plan,
     ResponseRecord,
-    StageRecord,
     TrialRecord,
 )
 from mflab.sweep.baselines import dataset_labels
 from mflab.sweep.cells import compose_cells
-from mflab.sweep.estimate import estimate_seconds
+from mflab.sweep.estimate import count_steps, estimate_seconds
 from mflab.sweep.forest import Forest
 from mflab.sweep.identity import check_distinct
 from mflab.sweep.inputs import InputCache
@@ -33,10 +27,17 @@ from mflab.sweep.known import Known
 from mflab.sweep.ledger import latest
 from mflab.sweep.overrides import check_overrides
 from mflab.sweep.pending import is_over, task_of
+from mflab.sweep.plan_records import (
+    factor_record,
+    plan_provenance,
+    race_rule,
+    stage_records,
+    trial_record,
+    weakest_exactness,
+)
 from mflab.sweep.planned import SweepPlan, open_store, sweep_folder
-from mflab.sweep.prepare import PreparedCell, PreparedTrial, Preparer, check_response
-from mflab.sweep.provenance import provenance
-from mflab.sweep.schedule import Schedule, count_steps
+from mflab.sweep.prepare import PreparedTrial, Preparer, check_response
+from mflab.sweep.schedule import Schedule
 
 
 def make_plan(
@@ -101,7 +102,7 @@ def assemble_plan(
     known = Known.of(store)
     configs = {one: trial.config for one, trial in trials.items()}
     labels = dataset_labels(configs, {one: trial.cell.keys for one, trial in trials.items()})
-    records = [_with_dataset(record, labels[record.trial_id]) for record in records]
+    records = [replace(record, dataset=labels[record.trial_id]) for record in records]
     endings = latest(ledger)
     # A search knows by itself what is left of it.
     waiting = records if search is None else []
@@ -113,33 +114,36 @@ def assemble_plan(
     left_routes = [trials[one].route for one in steps]
     cells = list({id(one.cell): one.cell for one in trials.values()}.values())
     workers = _workers([config, *(cell.config for cell in cells)], config.sweep.workers)
+    nodes = schedule.forest.nodes.values()
+    sizes = {node.name: trials[node.trials[0]].cell.state_bytes for node in nodes}
+    check_budget(config, max(sizes.values(), default=0) if steps else 0)
     record = Plan(
         sweep=config.sweep.name,
         question=config.sweep.question,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         response=response,
-        factors=tuple(_factor_record(factor) for factor in factors),
+        factors=tuple(factor_record(factor) for factor in factors),
         design=DesignRecord("search" if search else config.sweep.design, tuple(config.sweep.seeds)),
         audit=audit.to_dict(),
         allow_confounded=config.sweep.allow_confounded,
         trials=tuple(records),
-        stages=_stage_records(schedule.forest, trials, known),
+        stages=stage_records(schedule.forest, trials, known),
         steps_asked=sum(record.steps for record in records),
         steps_distinct=schedule.forest.num_steps,
         steps_to_run=sum(steps.values()),
         estimated_seconds=None if search else estimate_seconds(steps, left_routes, ledger, workers),
-        disk_bytes=sum(trials[node.trials[0]].cell.state_bytes for node in schedule.forest.nodes.values()),
-        exactness=config.train.device.exactness if not cells else _exactness(cells),
+        disk_bytes=sum(sizes.values()),
+        exactness=config.train.device.exactness if not cells else weakest_exactness(cells),
         search=search,
-        race=_race(config, len(cells)),
-        provenance=_provenance(overrides, trials, labels, cells),
+        race=race_rule(config, len(cells)),
+        provenance=plan_provenance(overrides, trials, labels, cells),
     )
     return SweepPlan(record, config, trials, tuple(overrides), folder, workers, store)
 
 
 def refreshed(plan: SweepPlan, forest: Forest, known: Known) -> SweepPlan:
     """A plan that grew, with the stages of all its trials."""
-    stages = _stage_records(forest, plan.trials, known)
+    stages = stage_records(forest, plan.trials, known)
     nodes = forest.nodes.values()
     disk = sum(plan.trials[node.trials[0]].cell.state_bytes for node in nodes)
     record = replace(plan.record, stages=stages, steps_distinct=forest.num_steps, disk_bytes=disk)
@@ -159,76 +163,22 @@ def check_audit(audit: Audit, allow_confounded: bool) -> None:
         )
 
 
+def check_budget(config: RootCfg, state_bytes: int) -> None:
+    """Refuses a store that could not hold one state.
+
+    Raises:
+        MflabError: with the size of a state, 10^9 bytes.
+    """
+    budget = config.store.budget_gb
+    if 0 < budget * 1e9 < state_bytes:
+        raise MflabError(
+            f"A store must hold at least one state, {state_bytes / 1e9:.3g} GB, but got budget_gb={budget:g}; set "
+            "store.budget_gb."
+        )
+
+
 def _key(cell: Cell) -> tuple[tuple[str, str], ...]:
     return tuple(cell.items())
-
-
-def trial_record(trial: PreparedTrial, run: Run, place: int) -> TrialRecord:
-    """What a plan says of a trial; the name of its validation set follows when all trials are known."""
-    return TrialRecord(
-        trial_id=trial.trial_id,
-        cell=dict(run.cell),
-        seed=run.seed,
-        run_order=place,
-        steps=trial.config.train.steps,
-        overrides=(*trial.cell.overrides, f"seed={run.seed}"),
-        dataset="",
-        views=trial.cell.views,
-        stages=trial.cell.stages,
-    )
-
-
-def _with_dataset(record: TrialRecord, dataset: str) -> TrialRecord:
-    return replace(record, dataset=dataset)
-
-
-def _stage_records(forest: Forest, trials: Mapping[str, PreparedTrial], known: Known) -> tuple[StageRecord, ...]:
-    records = []
-    for node in forest.nodes.values():
-        stages = trials[node.trials[0]].cell.stages
-        prompts = [span.prompt for span in stages if span.start < node.end and node.start < span.end]
-        done = node.name in known.histories
-        records.append(
-            StageRecord(node.name, node.parent, node.start, node.end, tuple(dict.fromkeys(prompts)), node.trials, done)
-        )
-    return tuple(records)
-
-
-def _exactness(cells: Sequence[PreparedCell]) -> str:
-    """The weaker of what the trials promise."""
-    kinds = {cell.config.train.device.exactness for cell in cells}
-    return "statistical" if "statistical" in kinds else "bitwise"
-
-
-def _race(config: RootCfg, num_arms: int) -> dict[str, Any] | None:
-    """The rule of a race, fixed before the start; None without one."""
-    race = config.sweep.race
-    if not race.looks:
-        return None
-    check_race(race, len(config.sweep.seeds))
-    if num_arms < 2:
-        raise MflabError(f"A race must have at least 2 arms, but got {num_arms}; add levels to sweep.factors.")
-    threshold = race_threshold(len(race.looks), num_arms, race.alpha)
-    return {"looks": list(race.looks), "alpha": race.alpha, "arms": num_arms, "threshold": threshold}
-
-
-def _factor_record(factor: Factor) -> FactorRecord:
-    return FactorRecord(factor.name, tuple(LevelRecord(level.name, dict(level.overrides)) for level in factor.levels))
-
-
-def _provenance(
-    overrides: Sequence[str],
-    trials: Mapping[str, PreparedTrial],
-    labels: Mapping[str, str],
-    cells: Sequence[PreparedCell],
-) -> dict[str, Any]:
-    sources = {labels[one]: trial.cell.inputs.sources for one, trial in trials.items()}
-    weights = sorted({cell.config.model.weights for cell in cells})
-    leaky = {id(cell) for cell in cells if cell.config.data.allow_overlap and find_leakage(*cell.inputs.sources)}
-    return {
-        **provenance(overrides, sources, weights, torch.__version__),
-        "overlap": sorted({labels[one] for one, trial in trials.items() if id(trial.cell) in leaky}),
-    }
 
 
 def _workers(configs: Sequence[RootCfg], asked: int) -> int:

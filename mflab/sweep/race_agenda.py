@@ -7,10 +7,11 @@ from typing import Any
 from mflab.design.racing import Drop, race_decision
 from mflab.results import Status, TrialRecord
 from mflab.sweep.agenda import Verdict
+from mflab.sweep.assignment import Assignment
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.pending import task_of
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.schedule import Assignment, Schedule
-from mflab.sweep.trial import TrialOutcome
+from mflab.sweep.schedule import Schedule
 
 
 class RaceAgenda:
@@ -45,6 +46,7 @@ class RaceAgenda:
         stopped = {one for one, row in endings.items() if row["event"] == Status.stopped.value and not row["steps"]}
         # What an earlier start has said already is not said again.
         self.verdicts: list[Verdict] = [one for one in self._go_on() if one.trial_id not in stopped]
+        self.events: list[tuple[str, dict[str, Any]]] = []
         self._num_trials = len(self._pending)
 
     @property

@@ -4,8 +4,9 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from mflab.config import RootCfg, fingerprint
+from mflab.sweep.chain import Chain
 from mflab.sweep.inputs import TrialInputs
-from mflab.sweep.keys import Chain, evaluation_key, evaluation_name, make_chain
+from mflab.sweep.keys import evaluation_key, evaluation_name, make_chain
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class Route:
     evaluations: tuple[Wanted, ...]
     leaf: str
     keeps_weights: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the last state, if there is one, and of the evaluations."""
+        return (*([self.leaf] if self.leaf else []), *(one.name for one in self.evaluations))
 
     def missing_evaluations(self, present: Set[str], until: int) -> list[Wanted]:
         """Evaluations up to step `until` of which something is not present."""

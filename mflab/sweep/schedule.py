@@ -4,56 +4,13 @@ import heapq
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from mflab.sweep.forest import Forest, Node, make_forest, plan_legs
-from mflab.sweep.keys import step_of
+from mflab.sweep.assignment import Assigner, Assignment, Task, Way
+from mflab.sweep.chain import step_of
+from mflab.sweep.forest import Forest, make_forest
 from mflab.sweep.known import Known
-from mflab.sweep.route import Route, Wanted
-
-
-@dataclass(frozen=True)
-class Task:
-    """A trial to bring to a step.
-
-    Attributes:
-        trial_id: the trial.
-        route: what it needs.
-        until: step to reach now.
-        needs_state: whether the state at that step is needed itself.
-        rungs: steps whose states are kept beside those that the forest keeps.
-        order: smaller is earlier among equals.
-    """
-
-    trial_id: str
-    route: Route
-    until: int
-    needs_state: bool
-    rungs: tuple[int, ...]
-    order: int
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A task with what it will make.
-
-    Attributes:
-        task: what to do.
-        num_steps: to be trained.
-        makes: states that it makes, in order.
-        claims: what nobody else may pass meanwhile: those states, and stages that it trains again in part, for
-            evaluations alone.
-        keep: steps whose states are kept.
-        others: evaluations on the way that other trials need, each with the trial whose config says how.
-    """
-
-    task: Task
-    num_steps: int
-    makes: tuple[str, ...]
-    claims: tuple[str, ...]
-    keep: tuple[int, ...]
-    others: tuple[tuple[Wanted, str], ...]
+from mflab.sweep.route import Route
 
 
 @runtime_checkable
@@ -63,21 +20,6 @@ class Claims(Protocol):
     def acquire(self, name: str) -> bool: ...
 
     def release(self, name: str) -> None: ...
-
-
-class _Way(NamedTuple):
-    """Steps [start, end) that a task trains, and the stages that they lie in."""
-
-    ranges: list[tuple[int, int]]
-    nodes: list[Node]
-
-    @property
-    def num_steps(self) -> int:
-        return sum(end - start for start, end in self.ranges)
-
-    def trains(self, step: int) -> bool:
-        """Whether the state before a step is reached by training."""
-        return any(start < step <= end for start, end in self.ranges)
 
 
 class Schedule:
@@ -91,15 +33,20 @@ class Schedule:
 
     def __init__(self, known: Known, is_stored: Callable[[str], bool], claims: Claims | None = None) -> None:
         self.known, self.is_stored, self.claims = known, is_stored, claims
-        self.forest: Forest = make_forest({})
         self.running: dict[str, Assignment] = {}
         self.tasks: dict[str, Task] = {}
+        self._assigner = Assigner(known, self.tasks)
         self._making: dict[str, str] = {}
         self._ready: list[tuple[tuple[int, ...], int, str]] = []
         self._held: dict[str, list[str]] = defaultdict(list)
         self._foreign: list[str] = []
         self._weights: dict[str, int] = {}
         self._tickets = itertools.count()
+
+    @property
+    def forest(self) -> Forest:
+        """Of all trials, over or not."""
+        return self._assigner.forest
 
     @property
     def num_waiting(self) -> int:
@@ -119,9 +66,9 @@ class Schedule:
             routes: of all trials that shape the forest, over or not: where one leaves another, a state is kept.
         """
         added = list(tasks)
-        self.tasks |= {task.trial_id: task for task in added}
-        self.forest = make_forest({trial: route.chain for trial, route in routes.items()})
-        self._weights = _weights(self.forest)
+        self.tasks.update({task.trial_id: task for task in added})
+        self._assigner.forest = make_forest({trial: route.chain for trial, route in routes.items()})
+        self._weights = self.forest.weights()
         waiting, self._ready = self._ready, []
         for trial_id in [*(one for _, _, one in waiting), *(task.trial_id for task in added)]:
             self._push(trial_id)
@@ -142,14 +89,14 @@ class Schedule:
                 # Since it came here, others made some of what it needs.
                 self._push(trial_id)
                 continue
-            way = self._way(task)
+            way = self._assigner.way(task)
             blocker = self._blocker(task, way)
             if blocker is not None:
                 self._held[blocker].append(trial_id)
                 continue
             if self.known.look(task.route, [node.end for node in way.nodes if node.name in self.known.states]):
-                way = self._way(task)
-            assignment = self._assign(task, way)
+                way = self._assigner.way(task)
+            assignment = self._assigner.assign(task, way)
             if not self._claim(assignment):
                 self._foreign.append(trial_id)
                 continue
@@ -163,7 +110,7 @@ class Schedule:
             return assignment
         return None
 
-    def _blocker(self, task: Task, way: _Way) -> str | None:
+    def _blocker(self, task: Task, way: Way) -> str | None:
         """A state on a task's way that a running task will store."""
         claimed = next((node.name for node in way.nodes if node.name in self._making), None)
         if claimed is not None or not way.ranges:
@@ -192,12 +139,14 @@ class Schedule:
             return []
         name = chain.name(failed)
         waiting = [task for trial, task in self.tasks.items() if trial not in self.running]
-        return [task.trial_id for task in waiting if task.route.chain.passes(name) and self._way(task).trains(failed)]
+        passing = [task for task in waiting if task.route.chain.passes(name)]
+        return [task.trial_id for task in passing if self._assigner.way(task).trains(failed)]
 
     def foreign_stages(self) -> list[str]:
         """Stages that keep tasks waiting for another driver."""
         waiting = [self.tasks[one] for one in self._foreign if one in self.tasks]
-        return list(dict.fromkeys(name for task in waiting for name in self._assign(task, self._way(task)).claims))
+        assignments = [self._assigner.assign(task, self._assigner.way(task)) for task in waiting]
+        return list(dict.fromkeys(name for one in assignments for name in one.claims))
 
     def retry_foreign(self) -> None:
         """Looks again at tasks that wait for another driver."""
@@ -249,43 +198,6 @@ class Schedule:
         missing = next((name for name in self.forest.paths[task.trial_id] if name not in self.known.states), None)
         return (-self.forest.heights[missing], -self._weights[missing], task.order) if missing else (0, 0, task.order)
 
-    def _way(self, task: Task, more: Iterable[int] = ()) -> _Way:
-        """What a task trains to get everything it misses, and to pass some more steps."""
-        targets = sorted({*self.known.targets(task.route, task.until, task.needs_state), *more})
-        legs = plan_legs(self.known.stored_steps(task.route.chain), targets) if targets else []
-        ranges = [(leg.start, leg.end) for leg in legs if leg.end > leg.start]
-        path = [self.forest.nodes[name] for name in self.forest.paths[task.trial_id]]
-        nodes = [node for node in path if any(node.start < end and start < node.end for start, end in ranges)]
-        return _Way(ranges, nodes)
-
-    def _assign(self, task: Task, way: _Way) -> Assignment:
-        others = self._others(task, way)
-        # A stage that is trained again for the sake of one evaluation gives the others too.
-        way = self._way(task, [wanted.step for wanted, _ in others])
-        chain = task.route.chain
-        path = [self.forest.nodes[name] for name in self.forest.paths[task.trial_id]]
-        ends = {node.end for node in path if node.end <= task.until}
-        keep = tuple(sorted((ends | {step for step in task.rungs if step <= task.until} | {task.until}) - {0}))
-        makes = tuple(chain.names([step for step in keep if way.trains(step)]))
-        claims = tuple(dict.fromkeys([*(node.name for node in way.nodes), *makes]))
-        return Assignment(task, way.num_steps, makes, claims, keep, others)
-
-    def _others(self, task: Task, way: _Way) -> tuple[tuple[Wanted, str], ...]:
-        """Evaluations that others miss in the stages that a task trains, from where it enters them."""
-        own = {wanted.name for wanted in task.route.evaluations}
-        others: dict[str, tuple[Wanted, str]] = {}
-        for node in way.nodes:
-            entered = min(max(start, node.start) for start, end in way.ranges if node.start < end and start < node.end)
-            for trial in node.trials:
-                if trial == task.trial_id or trial not in self.tasks:
-                    continue
-                other = self.tasks[trial]
-                until = min(other.until, node.end, task.until)
-                for wanted in other.route.missing_evaluations(self.known.evaluations, until):
-                    if wanted.step > entered and wanted.name not in own:
-                        others.setdefault(wanted.name, (wanted, trial))
-        return tuple(others.values())
-
     def _claim(self, assignment: Assignment) -> bool:
         if self.claims is None:
             return True
@@ -299,28 +211,3 @@ class Schedule:
         if self.claims is not None:
             for name in names:
                 self.claims.release(name)
-
-
-def _weights(forest: Forest) -> dict[str, int]:
-    """Distinct steps from a node's start to all leaves: how much waits behind it."""
-    weights: dict[str, int] = defaultdict(int)
-    for node in reversed(list(forest.nodes.values())):
-        weights[node.name] += node.num_steps
-        weights[node.parent] += weights[node.name]
-    return weights
-
-
-def count_steps(schedule: Schedule) -> dict[str, int]:
-    """Steps that each task of a schedule would train, by running it without training."""
-    steps: dict[str, int] = {}
-    schedule.is_stored = schedule.known.states.__contains__
-    while (assignment := schedule.next()) is not None:
-        task = assignment.task
-        steps[task.trial_id] = assignment.num_steps
-        for name in assignment.makes:
-            schedule.known.add_state(name)
-        for wanted in [*task.route.evaluations, *(wanted for wanted, _ in assignment.others)]:
-            if wanted.step <= task.until:
-                schedule.known.add_evaluation(wanted)
-        schedule.ended(task.trial_id)
-    return steps

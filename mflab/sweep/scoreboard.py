@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mflab.results import Direction, Status
+from mflab.sweep.assignment import Assignment
 from mflab.sweep.jobs import Job, read_progress
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.schedule import Assignment
-from mflab.sweep.trial import TrialOutcome
 from mflab.tracking.console import RunningTrial, Snapshot
 
 
@@ -17,12 +17,13 @@ class Scoreboard:
 
     Attributes:
         counts: trials of this start by status.
+        found: trials thereof that the store had in full; they cost no time.
         steps_run: steps trained by those that ended.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.steps_run = 0
+        self.found = self.steps_run = 0
         self._best: tuple[str, float] | None = None
         self._started = time.monotonic()
 
@@ -51,7 +52,8 @@ class Scoreboard:
             made += max(0, step - (assignment.task.until - assignment.num_steps))
         elapsed = time.monotonic() - self._started
         # A trial without steps still costs a validation, so a trial counts as one step more than it has.
-        total, done = plan.record.steps_to_run + num_trials, made + self.counts.total()
+        total = plan.record.steps_to_run + num_trials - self.found
+        done = made + self.counts.total() - self.found
         is_known = plan.record.search is None and total >= done > 0
         return Snapshot(
             total=num_trials,

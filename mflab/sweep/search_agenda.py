@@ -9,12 +9,13 @@ from typing import Any
 
 from mflab.results import Status
 from mflab.sweep.agenda import Verdict
+from mflab.sweep.assignment import Assignment, Task
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.pending import is_over, task_of
 from mflab.sweep.planned import SweepPlan
-from mflab.sweep.schedule import Assignment, Schedule, Task
+from mflab.sweep.schedule import Schedule
 from mflab.sweep.search_plan import Search, Suggester, grown
 from mflab.sweep.study import Study, Suggestion
-from mflab.sweep.trial import TrialOutcome
 from mflab.train.atomic import write_atomically
 
 IMPORTANCES_FILE = "importances.json"
@@ -64,6 +65,7 @@ class SearchAgenda:
     ) -> None:
         self.plan = plan
         self.verdicts: list[Verdict] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
         self.search, self.study, self.suggester, self.schedule = search, study, suggester, schedule
         self.endings = dict(endings)
         self._asked_before = study.num_asked

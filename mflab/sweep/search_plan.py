@@ -7,13 +7,15 @@ from typing import Any
 from mflab.config import RootCfg, fingerprint, plain, treatment
 from mflab.design import Run, audit_design
 from mflab.design.parameters import Scalar
-from mflab.design.space import Pruner, Space, check_search, parse_space, rung_steps
+from mflab.design.search import Pruner, check_search, rung_steps
+from mflab.design.space import Space, parse_space
 from mflab.errors import MflabError
 from mflab.results import TrialRecord
 from mflab.sweep.cells import CellComposer
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.overrides import check_overrides
-from mflab.sweep.plan import assemble_plan, trial_record
+from mflab.sweep.plan import assemble_plan
+from mflab.sweep.plan_records import trial_record
 from mflab.sweep.planned import SweepPlan, sweep_folder
 from mflab.sweep.prepare import PreparedTrial, Preparer, check_response
 from mflab.sweep.study import Study, open_study

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from mflab.metrics import Absent
+from mflab.sweep.agenda import Agenda
 from mflab.sweep.inputs import find_metric
 from mflab.sweep.planned import SweepPlan
 from mflab.sweep.provenance import git_state, package_versions
 
 
-def start_events(plan: SweepPlan, num_trials: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def start_events(plan: SweepPlan, agenda: Agenda) -> Iterator[tuple[str, dict[str, Any]]]:
     """Events with their fields, in order.
 
     Args:
         plan: the plan.
-        num_trials: trials that this start has to do.
+        agenda: what this start has to do.
     """
     yield (
         "start",
@@ -30,7 +31,8 @@ def start_events(plan: SweepPlan, num_trials: int) -> Iterator[tuple[str, dict[s
             "cores": len(os.sched_getaffinity(0)),
         },
     )
-    yield "planned", {"trials": len(plan.record.trials), "to_run": num_trials}
+    yield "planned", {"trials": len(plan.record.trials), "to_run": agenda.num_trials}
+    yield from agenda.events
     for net in dict.fromkeys(trial.config.validation.lpips for trial in plan.trials.values()):
         found = find_metric(net)
         if isinstance(found, Absent):

@@ -8,7 +8,6 @@ The quasi-random sequence may skip a point when a driver dies while drawing it.
 
 import math
 import secrets
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +15,14 @@ from types import TracebackType
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from mflab.design.parameters import Scalar
-from mflab.design.space import Pruner, Sampler, SearchCfg, Space, rung_steps
+from mflab.design.search import SearchCfg
+from mflab.design.space import Space
 from mflab.errors import MflabError
+from mflab.sweep.optuna_pruners import is_decided
 from mflab.sweep.optuna_repeats import (
     abandon,
-    is_abandoned,
     is_taken,
     let_go,
     repeats,
@@ -34,64 +31,9 @@ from mflab.sweep.optuna_repeats import (
     suggestion_indices,
     take_hold,
 )
-from mflab.sweep.optuna_setup import make_pruner, make_sampler, open_storage
+from mflab.sweep.optuna_setup import OpenStudy, make_sampler, make_study
+from mflab.sweep.optuna_trials import Importances, StudyTrial, Suggestion, find_importances, study_trial
 from mflab.sweep.store.process import Process
-
-_LEAST_FOR_IMPORTANCES = 10
-_STATES = {
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """What to try next.
-
-    Attributes:
-        number: the trial's number in the study.
-        values: values by parameter.
-        repeats: number of the trial whose driver died, if this is the same suggestion again.
-    """
-
-    number: int
-    values: dict[str, Scalar]
-    repeats: int | None = None
-
-
-@dataclass(frozen=True)
-class StudyTrial:
-    """One trial as the study remembers it.
-
-    Attributes:
-        number: its number in the study.
-        state: waiting, running, complete, pruned, failed, or abandoned by a driver that died and queued anew.
-        values: one value per objective; of a pruned trial the last reported one; None without.
-        params: values by parameter.
-        intermediate: reported values by step.
-        repeats: number of the abandoned trial that it takes the place of.
-    """
-
-    number: int
-    state: str
-    values: tuple[float, ...] | None
-    params: dict[str, Scalar]
-    intermediate: dict[int, float]
-    repeats: int | None
-
-
-@dataclass(frozen=True)
-class Importances:
-    """Share of each parameter in what sets good trials apart (PED-ANOVA); None with the reason where unknown.
-
-    A search aid, no evidence of an effect: it describes the points that the sampler chose and the pruner let finish.
-    """
-
-    shares: dict[str, float] | None
-    reason: str = ""
 
 
 @dataclass
@@ -123,35 +65,13 @@ def open_study(
         folder: holds the SQLite file unless search.storage says otherwise.
         max_step: last step of a full trial; nothing is stopped there.
         is_gone: whether the driver that asked a running trial certainly ended. By default a look at this machine's
-            processes, which cannot know about other machines or boots: see `Study.left`.
+            processes, which cannot know about other machines or boots: their trials are left running.
 
     Raises:
         MflabError: the sampler or pruner does not fit the objectives, the stored study has others, or no storage.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if len(directions) > 1 and search.pruner is not Pruner.none:
-        raise MflabError(
-            f"Trials with several objectives cannot be stopped early, but got pruner={search.pruner.name} and "
-            f"{len(directions)} objectives; set sweep.search.pruner=none."
-        )
-    if search.sampler is Sampler.nsga2 and len(directions) < 2:
-        raise MflabError("The sampler nsga2 needs two objectives, but got one; set sweep.search.sampler=tpe.")
-    storage, close = open_storage(search.storage, folder)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        directions=[StudyDirection[direction.upper()] for direction in directions],
-        load_if_exists=True,
-        pruner=make_pruner(search, max_step),
-    )
-    stored = [direction.name.lower() for direction in study.directions]
-    if stored != list(directions):
-        close()
-        raise MflabError(
-            f"A study keeps its objectives, but {name} has {stored} and this search asks for {list(directions)}; "
-            "give the sweep another name or storage."
-        )
-    return Study(search, space, study, storage, close, max_step, is_gone)
+    return Study(search, space, make_study(search, directions, name, folder, max_step), max_step, is_gone)
 
 
 class Study:
@@ -159,30 +79,19 @@ class Study:
 
     Attributes:
         requeued: suggestions of dead drivers that were queued anew when this study was opened.
-        left: numbers of running trials whose drivers live, or cannot be seen from this machine.
     """
 
     def __init__(
-        self,
-        search: SearchCfg,
-        space: Space,
-        study: optuna.Study,
-        storage: BaseStorage,
-        close: Callable[[], None],
-        max_step: int,
-        is_gone: Callable[[Process], bool],
+        self, search: SearchCfg, space: Space, opened: OpenStudy, max_step: int, is_gone: Callable[[Process], bool]
     ) -> None:
         self._search = search
         self._space = space
         self._parameters = {parameter.name: parameter for parameter in space.parameters}
-        self._study = study
-        self._storage = storage
-        self._close = close
+        self._study, self._storage, self._close = opened
         self._max_step = max_step
-        self._rungs = rung_steps(search, max_step)
         self._live: dict[int, _Live] = {}
         self._owner = take_hold(secrets.token_hex(8))
-        self.requeued, self.left = requeue_left_behind(study, storage, self._owner, is_gone)
+        self.requeued = requeue_left_behind(self._study, self._storage, self._owner, is_gone)
 
     def ask(self) -> Suggestion:
         """The next suggestion: one that a dead driver left, else a new one."""
@@ -212,7 +121,7 @@ class Study:
             live.trial.report(value, step)
             live.reported[step] = value
             # The pruner is asked in any case: it remembers values at its rungs to compare later trials with.
-            stop = self._is_decided(before, step) and bool(live.trial.should_prune())
+            stop = is_decided(self._search, self._max_step, before, step) and bool(live.trial.should_prune())
             live.answers[step] = stop and live.index >= self._search.startup
         return live.answers[step]
 
@@ -243,43 +152,13 @@ class Study:
         """Suggestions that run or ran; those that dead drivers left count once they are asked anew."""
         return sum(trial.state not in ("waiting", "abandoned") for trial in self.trials())
 
-    @property
-    def num_finished(self) -> int:
-        """Suggestions that are complete, pruned or failed."""
-        return sum(trial.state in ("complete", "pruned", "failed") for trial in self.trials())
-
-    @property
-    def best(self) -> StudyTrial | None:
-        """The complete trial with the best value, for one objective; None before there is one."""
-        if len(self._study.directions) > 1:
-            raise MflabError(
-                f"A best trial needs one objective, but got {len(self._study.directions)}; take the front."
-            )
-        front = self.pareto
-        return front[0] if front else None
-
-    @property
-    def pareto(self) -> list[StudyTrial]:
-        """The complete trials that no other beats in every objective."""
-        return [self._record(trial) for trial in self._study.best_trials]
-
     def trials(self) -> list[StudyTrial]:
         """All trials by number."""
-        return [self._record(trial) for trial in self._study.get_trials(deepcopy=False)]
+        return [study_trial(trial, self._parameters) for trial in self._study.get_trials(deepcopy=False)]
 
     def importances(self) -> Importances:
         """What the parameters contribute, from complete trials."""
-        complete = sum(trial.state == "complete" for trial in self.trials())
-        if complete < _LEAST_FOR_IMPORTANCES:
-            return Importances(None, f"{_LEAST_FOR_IMPORTANCES} complete trials are needed, there are {complete}")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            shares = optuna.importance.get_param_importances(self._study, normalize=False)
-        reason = " ".join(dict.fromkeys(str(warning.message) for warning in caught))
-        total = sum(shares.values())
-        if not total > 0:
-            return Importances(None, reason or "no parameter sets the best trials apart")
-        return Importances({name: share / total for name, share in shares.items()}, reason)
+        return find_importances(self._study, sum(trial.state == "complete" for trial in self.trials()))
 
     def close(self) -> None:
         """Leaves the study; its trials that still run are queued anew at the next start."""
@@ -293,14 +172,6 @@ class Study:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _is_decided(self, before: int, step: int) -> bool:
-        """Whether the pruner has something to say between two reports."""
-        if step >= self._max_step or not self._rungs:
-            return False
-        if self._search.pruner is Pruner.median:
-            return step >= self._rungs[0]
-        return any(before < rung <= step for rung in self._rungs)
 
     def _get_live(self, number: int) -> _Live:
         if number not in self._live:
@@ -320,13 +191,3 @@ class Study:
                 "start again."
             ) from error
         del self._live[number]
-
-    def _record(self, trial: FrozenTrial) -> StudyTrial:
-        return StudyTrial(
-            number=trial.number,
-            state="abandoned" if is_abandoned(trial) and trial.state.is_finished() else _STATES[trial.state],
-            values=None if trial.values is None else tuple(trial.values),
-            params={name: self._parameters[name].clean(value) for name, value in trial.params.items()},
-            intermediate=dict(sorted(trial.intermediate_values.items())),
-            repeats=repeats(trial),
-        )

@@ -1,22 +1,26 @@
 """What the command prints about a plan before it runs, and about a start after it ended."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from mflab.results import Direction, Status, TrialRecord
+from mflab.sweep.ledger import latest
 from mflab.sweep.planned import SweepPlan
 from mflab.tracking.console import format_seconds
 
 
-def print_plan(plan: SweepPlan, num_trials: int, console: Console) -> None:
+def print_plan(plan: SweepPlan, num_left: int, num_found: int, console: Console) -> None:
     """Prints question, factors, size, cost and audit.
 
     Args:
         plan: what was planned.
-        num_trials: trials that this start runs.
+        num_left: trials that are not over.
+        num_found: trials thereof that the store has in full.
         console: where to print.
     """
     record = plan.record
@@ -31,13 +35,13 @@ def print_plan(plan: SweepPlan, num_trials: int, console: Console) -> None:
         table.add_row(f"factor {factor.name}", ", ".join(factor.level_names))
     _add_search(table, plan)
     if record.search is None:
-        _add_design(table, plan, num_trials)
+        _add_design(table, plan, num_left, num_found)
     if record.search is not None and record.trials:
         table.add_row("steps so far", f"{record.steps_asked} asked, {record.steps_distinct} distinct")
     elif record.trials:
         table.add_row("steps", steps_line(record.steps_asked, record.steps_distinct, record.steps_to_run))
         table.add_row("estimated time", format_seconds(record.estimated_seconds))
-        table.add_row("disk", f"{_format_bytes(record.disk_bytes)} for {len(record.stages)} states in {plan.store.url}")
+        table.add_row("disk", _disk_line(plan))
     table.add_row("exactness", _EXACTNESS[record.exactness])
     console.print(table, highlight=False)
 
@@ -48,12 +52,13 @@ _EXACTNESS = {
 }
 
 
-def _add_design(table: Table, plan: SweepPlan, num_trials: int) -> None:
+def _add_design(table: Table, plan: SweepPlan, num_left: int, num_found: int) -> None:
     record = plan.record
     cells = len({tuple(trial.cell.items()) for trial in record.trials})
     seeds = ", ".join(str(seed) for seed in record.design.seeds)
     table.add_row("design", f"{record.design.kind}: {cells} cells x {len(record.design.seeds)} seeds ({seeds})")
-    table.add_row("trials", f"{len(record.trials)}, {num_trials} to run, {plan.workers} at a time")
+    found = f", {num_found} found in the store" if num_found else ""
+    table.add_row("trials", f"{len(record.trials)}, {num_left - num_found} to run{found}, {plan.workers} at a time")
     table.add_row("audit", "\n".join(_audit_lines(plan)))
 
 
@@ -66,6 +71,14 @@ def steps_line(asked: int, distinct: int, to_run: int) -> str:
     """
     saving = f" ({asked / distinct:.2f} times fewer)" if 0 < distinct < asked else ""
     return f"{asked} asked, {distinct} distinct{saving}, {to_run} to run"
+
+
+def _disk_line(plan: SweepPlan) -> str:
+    record, budget = plan.record, round(plan.store.budget_gb * 1e9)
+    line = f"{_format_bytes(record.disk_bytes)} for {len(record.stages)} states in {plan.store.url}"
+    if 0 < budget < record.disk_bytes:
+        line += f"; its budget is {_format_bytes(budget)}, so states that nobody needs any more go on the way"
+    return line
 
 
 def _format_bytes(size: int) -> str:
@@ -101,12 +114,13 @@ _INCIDENTS = {
     "failed": "trial(s) failed",
     "diverged": "trial(s) diverged",
     "stopped": "trial(s) stopped before their end",
+    "requeued": "time(s) suggestions of a driver that died were asked for again",
     "unreadable": "line(s) of the ledger were cut short by an earlier crash",
 }
 
 
-def print_end(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Prints what the latest start did: steps trained, trials found, what was mended or given up."""
+def print_end(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Prints what the latest start did: steps trained, trials found, what was mended or given up, a search's best."""
     first = max((index for index, row in enumerate(rows) if row["event"] == "start"), default=0)
     jobs = [row for row in rows[first:] if "steps_run" in row]
     ended = [row for row in jobs if row["event"] != "paused"]
@@ -118,10 +132,34 @@ def print_end(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
         note = f", {found} of them found in the store" if found else ""
         text = f"Trained {trained} steps for {len(ended)} trials of {reached} steps{note}."
         console.print(text, markup=False, highlight=False)
+    if plan.record.search is not None:
+        _print_best(plan, latest(rows), console)
     counts = Counter(row["event"] for row in rows[first:])
     for event, text in _INCIDENTS.items():
         if counts[event]:
             console.print(f"{counts[event]} {text}.", markup=False, highlight=False)
+
+
+def _print_best(plan: SweepPlan, endings: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """The suggestion with the best mean of the response over its seeds, all of which are done."""
+    values: dict[int, list[tuple[TrialRecord, float]]] = defaultdict(list)
+    response = plan.record.response
+    for trial in plan.record.trials:
+        if trial.trial_id in endings and endings[trial.trial_id]["event"] == Status.done.value:
+            values[trial.run_order].append((trial, endings[trial.trial_id]["responses"][response.name]))
+    means = {
+        number: fmean(value for _, value in own)
+        for number, own in values.items()
+        if len(own) == len(plan.record.design.seeds)
+    }
+    if not means:
+        return
+    number = (max if response.direction is Direction.higher else min)(means, key=lambda one: means[one])
+    first = values[number][0][0]
+    drawn = ", ".join(f"{name}={value}" for name, value in first.cell.items())
+    ids = ", ".join(trial.trial_id for trial, _ in values[number])
+    text = f"Best: suggestion {number} ({drawn}), {response.name} {means[number]:.4g} {response.unit}".rstrip()
+    console.print(f"{text}; trial {ids}.", markup=False, highlight=False)
 
 
 def _audit_lines(plan: SweepPlan) -> list[str]:

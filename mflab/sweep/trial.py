@@ -1,16 +1,12 @@
 """One trial, from its inputs to its files, along the store. Knows no Ray: a process runs one trial after another."""
 
-import gc
-import random
-import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from mflab.config import RootCfg
@@ -19,71 +15,20 @@ from mflab.results import Status
 from mflab.sweep.artifacts import responses, trial_folder, weights_digest
 from mflab.sweep.assemble import assemble, has_weights, load_average, write_assembled
 from mflab.sweep.attempts import ATTEMPTS_FILE
+from mflab.sweep.chain import ROOT_DIGITS
 from mflab.sweep.divergence import Divergence, find_divergence
 from mflab.sweep.inputs import InputCache, TrialInputs, open_inputs
-from mflab.sweep.keys import ROOT_DIGITS, step_records
+from mflab.sweep.keys import step_records
+from mflab.sweep.outcome import Progress, TrialOutcome
+from mflab.sweep.process_state import peak_memory_gb, prepare_process
 from mflab.sweep.route import Route, make_route
 from mflab.sweep.store import Kind, Store
-from mflab.sweep.walk import StopTrial, Walk, Work
+from mflab.sweep.walk import Walk
+from mflab.sweep.work import StopTrial, Work
 from mflab.train import Diverged
 
 # An entry may be found damaged when the trial is put together: it is made again, this often.
 MAX_PASSES = 3
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a running trial is: step reached, and all its steps."""
-
-    step: int
-    steps: int
-
-
-@dataclass(frozen=True)
-class TrialOutcome:
-    """How a job of a trial ended.
-
-    Attributes:
-        status: done, diverged, stopped or failed.
-        steps: step reached.
-        steps_run: steps trained by this job; the others came from the store.
-        seconds: wall time of this job.
-        train_seconds: thereof in the training loop.
-        validate_seconds: thereof in validation.
-        seconds_alone: training and validation of the whole trial, as if nothing had been shared; 0 unless done.
-        peak_memory_gb: peak resident memory of the process up to now, 1e9 bytes.
-        responses: means of the last validation; empty unless done, or stopped at the end of its job.
-        stages: name, steps and seconds of every stage of the trial; empty unless done.
-        evaluations: name and seconds of every evaluation of the trial; empty unless done.
-        damages: entries of the store that were damaged, and made again.
-        metrics_sha256: of the metric file; empty unless done or diverged.
-        weights_sha256: of the averaged weights; empty unless done.
-        exactness: `bitwise` where a repeated run would give the same bits, else `statistical`.
-        error: what went wrong, one line.
-        failed_step: the step that could not be trained; -1 where training did not fail.
-        is_full: whether the store had no room.
-        pid: process that did it.
-    """
-
-    status: Status
-    steps: int = 0
-    steps_run: int = 0
-    seconds: float = 0.0
-    train_seconds: float = 0.0
-    validate_seconds: float = 0.0
-    seconds_alone: float = 0.0
-    peak_memory_gb: float = 0.0
-    responses: dict[str, float] = field(default_factory=dict)
-    stages: list[tuple[str, int, float]] = field(default_factory=list)
-    evaluations: list[tuple[str, float]] = field(default_factory=list)
-    damages: list[str] = field(default_factory=list)
-    metrics_sha256: str = ""
-    weights_sha256: str = ""
-    exactness: str = ""
-    error: str = ""
-    failed_step: int = -1
-    is_full: bool = False
-    pid: int = 0
 
 
 def run_trial(
@@ -105,10 +50,11 @@ def run_trial(
     prepare_process(config.train.threads, config.seed)
     inputs = open_inputs(config, cache)
     route = make_route(config, inputs, step_records(config, inputs), trial_id)
-    if route.leaf != work.leaf:
+    if route.names != work.planned:
+        now, planned = next((now, then) for now, then in zip_longest(route.names, work.planned) if now != then)
         raise MflabError(
-            f"Data, weights and prompts must stay as they were planned, but trial {trial_id} now ends in state "
-            f"{route.leaf} instead of {work.leaf}; start the sweep again to plan it anew."
+            f"Data, weights and prompts must stay as they were planned, but trial {trial_id} now makes {now} instead "
+            f"of {planned}; start the sweep again to plan it anew."
         )
     store = Store(work.store, work.limits.budget_gb, work.limits.min_free_gb)
     return _Job(config, trial_id, folder, inputs, route, work, store, report, cache).run()
@@ -220,22 +166,3 @@ class _Job:
             exactness=self.config.train.device.exactness,
             **fields,
         )
-
-
-def prepare_process(threads: int, seed: int) -> None:
-    """Puts everything global that numbers could depend on into a known state, whatever ran in this process before."""
-    # The last trial's network refers to itself: without this, its weights would stand beside the next one's.
-    gc.collect()
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
-    torch.set_default_dtype(torch.float32)
-    torch.set_grad_enabled(True)
-    torch.backends.cudnn.benchmark = False
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  libraries that draw from the global generator
-    random.seed(seed)
-
-
-def peak_memory_gb() -> float:
-    """Peak resident memory of this process, 1e9 bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

@@ -10,13 +10,13 @@ import torch
 
 from mflab.config import RootCfg
 from mflab.results import read_ledger
-from mflab.sweep.__main__ import main
+from mflab.sweep.command import main
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.inputs import InputCache, open_inputs
 from mflab.sweep.jobs import run_job
 from mflab.sweep.keys import step_records
 from mflab.sweep.route import make_route
-from mflab.sweep.walk import Work
+from mflab.sweep.work import Work
 
 TINY = [
     "model.weights=none",
@@ -82,7 +82,7 @@ def whole(config: RootCfg, store: Path, cache: InputCache, others: tuple = ()) -
     """The work of a trial that runs alone to its end."""
     inputs = open_inputs(config, cache)
     route = make_route(config, inputs, step_records(config, inputs), "trial")
-    return Work(str(store), config.store, route.leaf, config.train.steps, (config.train.steps,), others)
+    return Work(str(store), config.store, route.names, config.train.steps, (config.train.steps,), others)
 
 
 def run_serially(workers: int, threads: int, hooks: Hooks) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 import pandas as pd
 
 from mflab.results import read_ledger, read_metrics, read_plan
-from mflab.sweep.__main__ import main
 from mflab.sweep.attempts import read_attempts
+from mflab.sweep.command import main
 from mflab.sweep.ledger import latest
 from mflab.sweep.store import Kind, Store
 from mflab.sweep.store.__main__ import main as store_main

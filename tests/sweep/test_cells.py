@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mflab.config
-from mflab.config import CONF, compose
+from mflab.config import CONF, compose, composition
 from mflab.design import full_factorial, parse_factors
 from mflab.errors import MflabError
 from mflab.sweep import cells
@@ -173,7 +172,7 @@ def test_a_copy_that_hydra_contradicts_ends_all_copying(
 def test_a_choice_that_reaches_beyond_its_group_ends_all_copying(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str, reason: str
 ) -> None:
-    monkeypatch.setattr(mflab.config, "CONF", conf_with(tmp_path / "conf", {"curriculum/odd.yaml": text}))
+    monkeypatch.setattr(composition, "CONF", conf_with(tmp_path / "conf", {"curriculum/odd.yaml": text}))
     composer = CellComposer([])
     for chosen in ({"train.steps": 5, "curriculum": "odd"}, {"curriculum": "odd"}, {"train.steps": 6}):
         config, overrides = composer.compose(chosen)

@@ -17,7 +17,7 @@ import pytest
 
 from mflab.results import read_ledger, read_plan, read_trials
 from mflab.sweep import ledger as ledger_module
-from mflab.sweep.__main__ import main
+from mflab.sweep.command import main
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.store import Kind, Store, StoreFull
 from mflab.sweep.store import entry as entry_module

@@ -1,9 +1,12 @@
 """What a start of a sweep does, without Ray: runs what is missing, records what happened, exports tables."""
 
+import errno
 import os
 import re
+import shlex
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -20,10 +23,12 @@ from mflab.results import (
     read_training,
     read_trials,
 )
+from mflab.sweep import __main__ as entry_point
+from mflab.sweep import adopt
+from mflab.sweep.chain import step_of
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.jobs import JobKind, run_job
-from mflab.sweep.keys import step_of
 from mflab.sweep.store import Kind, Store
 from tests.sweep.conftest import run_serially
 
@@ -170,6 +175,53 @@ def test_bad_input_is_one_line_and_exit_status_2(tiny: list[str], sweep, capsys,
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+def test_plan_tells_trials_to_run_from_trials_found(tiny: list[str], folder: Path, sweep, capsys):
+    assert sweep(tiny) == 0
+    capsys.readouterr()
+    assert sweep([*tiny, "sweep.name=other", "sweep.seeds=[0,1]", "sweep.dry_run=true"], refuse) == 0
+    assert "4, 2 to run, 2 found in the store" in capsys.readouterr().out
+
+
+def test_disk_that_fails_while_trials_are_put_together_is_one_line(
+    tiny: list[str], folder: Path, sweep, capsys, monkeypatch: pytest.MonkeyPatch
+):
+    assert sweep(tiny) == 0
+    shutil.rmtree(folder / "trials")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(adopt, "write_assembled", fail)
+        assert sweep(tiny, refuse) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: The sweep folder must stay writable") and "Input/output error" in line
+    assert sweep(tiny, refuse) == 0
+    assert set(read_metrics(folder).trial_id) == set(read_trials(folder).trial_id)
+
+
+def test_store_over_its_budget_names_a_command_that_goes_on(tiny: list[str], folder: Path, sweep, capsys):
+    assert sweep([*tiny, "sweep.dry_run=true"], refuse) == 0
+    each = read_plan(folder).disk_bytes / len(read_plan(folder).stages)
+    assert sweep([*tiny, f"store.budget_gb={1.2 * each / 1e9:.9f}"]) == 2
+    command = capsys.readouterr().err.partition("To go on: python -m mflab.sweep ")[2]
+    assert command.count("store.budget_gb=") == 1
+    assert sweep(shlex.split(command)) == 0
+
+
+def test_interruption_while_the_program_loads_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys):
+    class Interrupting:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "mflab.sweep.command":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "mflab.sweep.command")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert entry_point.main() == 130
+    assert capsys.readouterr().err == "Interrupted before anything began.\n"
 
 
 def test_folder_that_cannot_be_written_gives_exit_status_2(tiny: list[str], tmp_path: Path, sweep, capsys):

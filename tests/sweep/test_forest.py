@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mflab.sweep.chain import Chain
 from mflab.sweep.forest import Forest, make_forest, plan_legs
-from mflab.sweep.keys import Chain
 
 # A trial as its root and one letter a step.
 TRIALS = st.dictionaries(

@@ -16,13 +16,13 @@ from mflab.config import RootCfg, compose
 from mflab.curriculum import CurriculumCfg, Trainable, Transition
 from mflab.curriculum.stage import StageCfg, Unit
 from mflab.data.augment import AUGMENTATIONS, AugmentationCfg
-from mflab.data.sources import DataKind
 from mflab.metrics import Absent
 from mflab.model.mvdiffusion.diffusion import NetworkOutput
 from mflab.prompts import EncoderKind
 from mflab.sweep import keys
+from mflab.sweep.chain import RECORD, RECORD_BYTES, Chain, step_of
 from mflab.sweep.inputs import InputCache, open_inputs
-from mflab.sweep.keys import Chain, evaluation_key, make_chain, step_of, step_records
+from mflab.sweep.keys import evaluation_key, make_chain, step_records
 from mflab.sweep.route import Route, make_route
 from mflab.train import Device
 from mflab.train.optim import LRSchedule, learning_rate
@@ -193,17 +193,6 @@ def test_augmentations_count_by_their_strengths_not_by_their_names(base: RootCfg
     assert first_difference(names(jitter), before) == 4
 
 
-def test_cameras_of_a_shared_file_count_by_content(base: RootCfg, tmp_path: Path):
-    def trained(root: str, content: str) -> object:
-        folder = tmp_path / root
-        folder.mkdir(exist_ok=True)
-        (folder / "cameras.json").write_text(content)
-        data = dataclasses.replace(base.data, kind=DataKind.folder, root=str(folder), camera_file="cameras.json")
-        return keys._trained_data(data)
-
-    assert trained("a", "1") == trained("b", "1") != trained("a", "2")
-
-
 def test_loaded_weights_count_by_content_wherever_they_lie(base: RootCfg, tmp_path: Path):
     def loaded(name: str, value: float) -> RootCfg:
         save_file({"w": np.full(3, value, np.float32)}, tmp_path / name)
@@ -275,8 +264,8 @@ def test_blend_that_has_arrived_no_longer_knows_where_it_came_from(base: RootCfg
     # A stage of one step under `linear` is at its end at once.
     stages = [[stage(2, prompt=style), stage(3, transition=Transition.linear)] for style in ("realistic", "facelift")]
     records = [chain_of(with_stages(base, one)).records for one in stages]
-    assert records[0][: 2 * keys.RECORD_BYTES] != records[1][: 2 * keys.RECORD_BYTES]
-    assert records[0][2 * keys.RECORD_BYTES :] == records[1][2 * keys.RECORD_BYTES :]
+    assert records[0][: 2 * RECORD_BYTES] != records[1][: 2 * RECORD_BYTES]
+    assert records[0][2 * RECORD_BYTES :] == records[1][2 * RECORD_BYTES :]
 
 
 STAGES = st.lists(
@@ -309,7 +298,7 @@ def test_records_say_what_the_loop_will_do_at_every_step(
     inputs = open_inputs(config, CACHE)
     curriculum = inputs.curriculum
     assert curriculum is not None
-    records = np.frombuffer(step_records(config, inputs), keys._RECORD)
+    records = np.frombuffer(step_records(config, inputs), RECORD)
     seen: dict[bytes, tuple[str, ...]] = {}
     for step, record in enumerate(records):
         state = curriculum.at(step)

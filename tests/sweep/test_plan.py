@@ -111,6 +111,7 @@ def test_group_choice_is_refused_only_where_it_sets_the_factor(key: str, overrid
         (["sweep.name=a/b"], "plain folder name"),
         (["sweep.workers=-1"], "at least 0"),
         (["train.steps=-1"], "at least 0"),
+        (["store.budget_gb=1e-6"], "at least one state"),
         (["train.augmentation=nothing"], "nothing"),
         (["train.reference=any"], "Unknown reference"),
         (["model.unet.widths=[8,9]"], "divisible"),

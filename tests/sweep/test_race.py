@@ -13,7 +13,7 @@ from mflab.results import MetricRow, Status, read_ledger, read_plan, read_trials
 from mflab.sweep.artifacts import write_rows
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.jobs import Job, JobKind
-from mflab.sweep.trial import TrialOutcome
+from mflab.sweep.outcome import TrialOutcome
 
 ARMS = "+sweep.factors.style={key:prompts.style,levels:[facelift,mouse_elevated,realistic]}"
 SEEDS = 8

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from mflab.results import read_ledger, read_metrics, read_trials
-from mflab.sweep.__main__ import main
 from mflab.sweep.attempts import read_attempts
+from mflab.sweep.command import main
 
 pytestmark = pytest.mark.slow
 

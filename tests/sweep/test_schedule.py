@@ -17,11 +17,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mflab.sweep.assignment import Assignment, Task
+from mflab.sweep.chain import Chain
+from mflab.sweep.estimate import count_steps
 from mflab.sweep.forest import make_forest
-from mflab.sweep.keys import Chain, evaluation_name
+from mflab.sweep.keys import evaluation_name
 from mflab.sweep.known import Known
 from mflab.sweep.route import Route, Wanted
-from mflab.sweep.schedule import Assignment, Claims, Schedule, Task, count_steps
+from mflab.sweep.schedule import Claims, Schedule
 from mflab.sweep.store import Kind, Leases, LocalFiles, Store
 
 

@@ -6,11 +6,13 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
 from mflab.results import read_ledger, read_plan, read_trials
+from mflab.sweep import search_plan
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.jobs import JobKind, run_job
@@ -56,6 +58,37 @@ def test_every_suggestion_is_told_as_its_trial_ended(hunt: list[str], folder: Pa
     reasons = trials[trials["status"] == "stopped"]["error"]
     assert all("was stopped by asha at step 3" in reason for reason in reasons)
     assert set(json.loads((folder / "importances.json").read_text())) == {"shares", "reason"}
+
+
+def test_the_end_names_the_best_suggestion_and_its_trial(hunt: list[str], folder: Path, sweep, capsys):
+    assert sweep([*hunt, "sweep.search.pruner=none"]) == 0
+    trials = read_trials(folder)
+    best = trials.loc[trials["val/psnr_fg"].idxmax()]
+    said = capsys.readouterr().out
+    assert f"Best: suggestion {best.run_order} (lr=" in said and f"; trial {best.trial_id}." in said
+    # While it ran, too: which suggestion, and what it drew.
+    assert f"done  suggestion {best.run_order} (lr=" in said
+
+
+def test_suggestions_of_a_dead_driver_are_told_once_and_by_a_start_alone(
+    hunt: list[str], folder: Path, sweep, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    opened = search_plan.open_study
+
+    def left_behind(*arguments: Any) -> Any:
+        study = opened(*arguments)
+        study.requeued = 2
+        return study
+
+    monkeypatch.setattr(search_plan, "open_study", left_behind)
+    few = [*hunt, "sweep.search.trials=1"]
+    assert sweep([*few, "sweep.dry_run=true"]) == 0
+    assert read_ledger(folder) == []
+    assert sweep(few) == 0
+    told = [row["event"] for row in read_ledger(folder)]
+    assert told.count("requeued") == 1
+    assert told.index("start") < told.index("requeued") < told.index("started")
+    assert "suggestions of a driver that died were asked for again" in capsys.readouterr().out
 
 
 def test_a_finished_search_runs_nothing_and_a_longer_one_only_what_is_new(hunt: list[str], folder: Path, sweep, events):

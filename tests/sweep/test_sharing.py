@@ -20,17 +20,17 @@ from torch import Tensor
 from mflab.config import RootCfg, compose
 from mflab.curriculum import StageState
 from mflab.results import read_ledger, read_metrics, read_plan, read_training, read_trials
-from mflab.sweep import __main__ as command
-from mflab.sweep import cells
+from mflab.sweep import cells, command
 from mflab.sweep.attempts import read_attempts
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.ledger import latest
+from mflab.sweep.outcome import TrialOutcome
 from mflab.sweep.plan import make_plan
 from mflab.sweep.planned import SweepPlan
 from mflab.sweep.store import Kind, Store
 from mflab.sweep.store.__main__ import main as store_main
-from mflab.sweep.trial import TrialOutcome, run_trial
+from mflab.sweep.trial import run_trial
 from mflab.train import DiffusionTask
 from tests.sweep.conftest import TINY, run_serially, whole
 

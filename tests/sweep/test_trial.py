@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ from mflab.config import RootCfg, compose
 from mflab.errors import MflabError
 from mflab.results import Status
 from mflab.sweep.inputs import InputCache, open_inputs
-from mflab.sweep.trial import Progress, TrialOutcome, run_trial
-from mflab.sweep.walk import StopTrial
+from mflab.sweep.outcome import Progress, TrialOutcome
+from mflab.sweep.trial import run_trial
+from mflab.sweep.work import StopTrial
 from tests.sweep.conftest import whole
 
 CACHE = InputCache()
@@ -124,9 +126,17 @@ def test_trial_without_steps_validates_once(config: RootCfg, tmp_path: Path):
     assert set(metric_rows(tmp_path).step) == {0}
 
 
-def test_inputs_that_changed_since_the_plan_are_refused(config: RootCfg, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [("data", "background", "black"), ("validation", "num_scenes", 1), ("prompts", "style", "realistic")],
+)
+@pytest.mark.parametrize("steps", [0, 6])
+def test_inputs_that_changed_since_the_plan_are_refused(
+    config: RootCfg, tmp_path: Path, steps: int, part: str, field: str, value: Any
+):
+    config = dataclasses.replace(config, train=dataclasses.replace(config.train, steps=steps))
     work = whole(config, tmp_path / "store", CACHE)
-    changed = dataclasses.replace(config, seed=5)
+    changed = dataclasses.replace(config, **{part: dataclasses.replace(getattr(config, part), **{field: value})})
     with pytest.raises(MflabError, match="must stay as they were planned"):
         run_trial(changed, "trial", tmp_path, work, lambda progress: None, CACHE)
 

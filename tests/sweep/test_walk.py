@@ -14,15 +14,17 @@ from torch import Tensor
 from mflab.config import RootCfg, compose
 from mflab.results import Status
 from mflab.sweep.attempts import Attempt, append_attempt, read_attempts
+from mflab.sweep.chain import step_of
 from mflab.sweep.divergence import find_divergence
 from mflab.sweep.hooks import Hooks
 from mflab.sweep.inputs import InputCache, open_inputs
 from mflab.sweep.jobs import Job, JobKind, run_job
-from mflab.sweep.keys import step_of, step_records
+from mflab.sweep.keys import step_records
+from mflab.sweep.outcome import Progress, TrialOutcome
 from mflab.sweep.route import Route, make_route
 from mflab.sweep.store import Kind, Store
-from mflab.sweep.trial import Progress, TrialOutcome, run_trial
-from mflab.sweep.walk import StopTrial, Work
+from mflab.sweep.trial import run_trial
+from mflab.sweep.work import StopTrial, Work
 from mflab.train import DiffusionTask, Validator
 from tests.sweep.conftest import run_serially, whole
 
@@ -196,6 +198,21 @@ def test_evaluation_without_numbers_ends_only_who_asked_for_it(
     found = find_divergence(store, route_of(other), names)
     assert found is not None and found.step == 3
     assert run(other, work_of(other, tmp_path / "store"), tmp_path, "other").status is Status.diverged
+
+
+@pytest.mark.parametrize("change", [{"num_scenes": 1}, {"num_scenes": 99}], ids=["other data", "missing data"])
+def test_evaluation_of_a_trial_whose_data_changed_is_left_to_that_trial(
+    config: RootCfg, tmp_path: Path, change: dict[str, int]
+):
+    planned = dataclasses.replace(config, prompts=dataclasses.replace(config.prompts, style="simple"))
+    now = dataclasses.replace(planned, validation=dataclasses.replace(planned.validation, **change))
+    evaluations = route_of(planned).evaluations
+    others = tuple((wanted, now) for wanted in evaluations)
+    outcome = run(config, work_of(config, tmp_path / "store", others=others), tmp_path)
+    assert outcome.status is Status.done
+    store = Store(str(tmp_path / "store"))
+    # All trials share the evaluation before the first step.
+    assert not [one.step for one in evaluations if one.step and store.has(Kind.evaluation, one.name)]
 
 
 def test_jobs_that_run_one_after_another_leave_no_progress_file(tiny: list[str], folder: Path, sweep):

@@ -104,7 +104,8 @@ def _verify(store: Store, args: argparse.Namespace, console: Console) -> int:
         console.print(f"damaged: {damage.kind.name} {damage.name}: {damage.reason}; {where}")
     console.print(f"{store.url}: {whole} entries are whole, {len(store.damages)} were damaged.")
     if store.damages:
-        console.print("The next start of the sweeps that need them remakes them, each from its parent.")
+        console.print("A sweep that still needs one makes it again, from its parent; a finished sweep needs none.")
+        console.print("`gc --damaged` removes what was set aside.")
     _print_json({"whole": whole, "damaged": len(store.damages)})
     return 1 if store.damages else 0
 

@@ -46,10 +46,6 @@ class Files(Protocol):
         """Whether a file of this name is there."""
         ...
 
-    def size(self, name: str) -> int:
-        """Bytes of a file; FileNotFoundError if there is none."""
-        ...
-
     def unfinished(self) -> list[tuple[str, int]]:
         """Names and sizes of files whose writing has not ended."""
         ...
@@ -106,9 +102,6 @@ class LocalFiles:
 
     def exists(self, name: str) -> bool:
         return (self.root / name).is_file()
-
-    def size(self, name: str) -> int:
-        return (self.root / name).stat().st_size
 
     def unfinished(self) -> list[tuple[str, int]]:
         return [(name, size) for name, size in self._walk("") if is_temporary(name)]

@@ -68,12 +68,6 @@ class RemoteFiles:
     def exists(self, name: str) -> bool:
         return self._files.get_file_info(self._path(name)).type == FileType.File
 
-    def size(self, name: str) -> int:
-        info = self._files.get_file_info(self._path(name))
-        if info.type != FileType.File:
-            raise FileNotFoundError(f"There is no file {name} in {self.url}.")
-        return info.size
-
     def unfinished(self) -> list[tuple[str, int]]:
         return [(name, size) for name, size in self._walk("") if is_temporary(name)]
 
@@ -82,8 +76,10 @@ class RemoteFiles:
 
     def move(self, name: str, target: str) -> None:
         source, path = self._path(name), self._path(target)
-        size = self.size(name)
-        if self._files.type_name not in _OBJECT_STORES or size <= _LARGEST_COPY:
+        info = self._files.get_file_info(source)
+        if info.type != FileType.File:
+            raise FileNotFoundError(f"There is no file {name} in {self.url}.")
+        if self._files.type_name not in _OBJECT_STORES or info.size <= _LARGEST_COPY:
             self._make_folder(target)
             self._files.move(source, path)
             return

@@ -82,10 +82,6 @@ class Store:
         listed = self.files.list(root + prefix.rpartition("/")[0])
         return sorted((path[len(root) :], size) for path, size in listed if path.startswith(root + prefix))
 
-    def entries(self, kind: Kind) -> list[Entry]:
-        """Headers of all whole entries of a kind; reads each."""
-        return [entry for name in self.names(kind) if (entry := self.find(kind, name)) is not None]
-
     def find(self, kind: Kind, name: str) -> Entry | None:
         """Header of an entry, its payload's size checked; None if absent or set aside as damaged."""
         return self._checked(kind, name, lambda entry, payload: entry, is_thorough=False)

@@ -52,9 +52,6 @@ class MemoryFiles:
     def exists(self, name):
         return name in self.content
 
-    def size(self, name):
-        return len(self.content[name])
-
     def unfinished(self):
         return []
 

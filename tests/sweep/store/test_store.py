@@ -37,7 +37,6 @@ def test_put_find_load_round_trip(any_store: Store):
     assert entry.meta == {"step": 40, "loss": [0.1, float("inf")], "3": None}
     assert (entry.kind, entry.name, entry.num_bytes) == (Kind.history, NAME, 7)
     assert any_store.find(Kind.history, NAME) == any_store.verify(Kind.history, NAME) == entry
-    assert any_store.entries(Kind.history) == [entry]
     assert any_store.load(Kind.history, NAME, _read) == b"payload"
     assert any_store.has(Kind.history, NAME) and not any_store.has(Kind.state, NAME)
     any_store.put_bytes(Kind.history, NAME, b"", {})
