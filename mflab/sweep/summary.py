@@ -76,7 +76,13 @@ def steps_line(asked: int, distinct: int, to_run: int) -> str:
 def _disk_line(plan: SweepPlan) -> str:
     record, budget = plan.record, round(plan.store.budget_gb * 1e9)
     line = f"{_format_bytes(record.disk_bytes)} for {len(record.stages)} states in {plan.store.url}"
-    if 0 < budget < record.disk_bytes:
+    leaves = {trial.route.leaf: trial.cell.state_bytes for trial in plan.trials.values() if trial.route.leaf}
+    kept = sum(leaves.values())
+    if 0 < budget < kept:
+        line += (
+            f"; its budget of {_format_bytes(budget)} cannot hold the last states, {_format_bytes(kept)}"
+        )
+    elif 0 < budget < record.disk_bytes:
         line += f"; its budget is {_format_bytes(budget)}, so states that nobody needs any more go on the way"
     return line
 

@@ -184,6 +184,18 @@ def test_plan_tells_trials_to_run_from_trials_found(tiny: list[str], folder: Pat
     assert "4, 2 to run, 2 found in the store" in capsys.readouterr().out
 
 
+def test_plan_tells_a_budget_that_cannot_do(tiny: list[str], folder: Path, sweep, capsys):
+    # Two trials with a common first half: three states, of which two are kept.
+    common = "curriculum.stages=[{until:0.5,prompt:facelift},{until:1.0}]"
+    shared = [*tiny, common, "optim.schedule=constant", "sweep.dry_run=true"]
+    assert sweep(shared, refuse) == 0
+    assert "its budget" not in capsys.readouterr().out
+    each = read_plan(folder).disk_bytes / 1e9 / 3
+    for states, text in ((2.5, "states that nobody needs any more go"), (1.5, "cannot hold the last states")):
+        assert sweep([*shared, f"store.budget_gb={states * each:.9f}"], refuse) == 0
+        assert text in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
 def test_disk_that_fails_while_trials_are_put_together_is_one_line(
     tiny: list[str], folder: Path, sweep, capsys, monkeypatch: pytest.MonkeyPatch
 ):
