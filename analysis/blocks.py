@@ -9,6 +9,8 @@ from typing import Literal
 import matplotlib
 from matplotlib.figure import Figure
 
+# Rows that a page shows of a table; longer ones are folded.
+MANY = 40
 Tone = Literal["plain", "good", "neutral", "warn", "problem"]
 
 

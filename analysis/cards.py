@@ -90,9 +90,9 @@ CARDS = (
              "As planned: trials that failed or were stopped early did not walk all their stages. Seconds are of "
              "training only, and only what done trials were spared.", forest_card, (DESIGN, SEARCH)),
     CardPlan("cost", "Cost", "What did it cost, and what did sharing save?",
-             "Seconds are wall time of the worker, so trials that ran side by side on one machine slow each other. A "
-             "stage found in the store counts with what it cost when it was made. Of trials that were stopped by rule "
-             "no seconds are recorded.", cost_card, (DESIGN, SEARCH)),
+             "Seconds are wall time of the worker, so trials that ran side by side on one machine slow each other. "
+             "Alone and amortised are known of done trials only; what was found in the store counts there with what it "
+             "cost when it was made.", cost_card, (DESIGN, SEARCH)),
     CardPlan("definitions", "Definitions and provenance", "What exactly was measured, and with what?",
              "Compare numbers of two reports only if metric, data set and validation steps agree.", definitions_card,
              (DESIGN, SEARCH)),

@@ -1,15 +1,24 @@
 """Cards about work: the stage forest and what everything cost."""
 
+import pandas as pd
+
 from analysis.blocks import Block, Table, Text, picture
 from analysis.cards_run import STATUS_TONES
 from analysis.costs import Trained, saving_line, sweep_costs, trained_steps
 from analysis.figures_forest import forest_figure
 from analysis.findings import Findings
 from analysis.forest import layout, shared_stages
-from analysis.glossary import number
+from analysis.glossary import counted, number
 
 MAX_ROWS = 300
 MAX_SHARED = 12
+# Column of trials.csv -> header.
+_SECONDS = {
+    "seconds": "job s",
+    "seconds_alone": "alone s",
+    "seconds_amortised": "amortised s",
+    "overhead_seconds": "overhead s",
+}
 
 
 def forest_card(findings: Findings) -> list[Block]:
@@ -19,21 +28,20 @@ def forest_card(findings: Findings) -> list[Block]:
     if not plan.stages:
         return [Text("No trial has a step to train.")]
     num_trees = sum(stage.parent == "" for stage in plan.stages)
-    fewer = f" ({plan.steps_asked / plan.steps_distinct:.2f} times fewer)" if plan.steps_distinct else ""
-    blocks: list[Block] = [
-        Text(
-            f"{len(plan.trials):,} trials pass {len(plan.stages):,} stages in {num_trees:,} "
-            f"{'tree' if num_trees == 1 else 'trees'}: {plan.steps_asked:,} steps asked, {plan.steps_distinct:,} "
-            f"distinct{fewer if plan.steps_distinct < plan.steps_asked else ''}."
-        )
-    ]
+    text = (
+        f"{counted(len(plan.trials), 'trial')}: {counted(len(plan.stages), 'stage')} in {counted(num_trees, 'tree')}, "
+        f"{counted(plan.steps_asked, 'step')} asked, {plan.steps_distinct:,} distinct"
+    )
+    if 0 < plan.steps_distinct < plan.steps_asked:
+        text += f" ({plan.steps_asked / plan.steps_distinct:.2f} times fewer)"
+    blocks: list[Block] = [Text(f"{text}.")]
     shared = shared_stages(sweep)
     if not shared:
         return [*blocks, Text("No two trials share a step, so each trains its own.")]
     drawn = layout(sweep)
     if drawn.trials:
         if drawn.num_trees < num_trees:
-            blocks.append(Text(f"Drawn: the first {drawn.num_trees} of {num_trees:,} trees."))
+            blocks.append(Text(f"Drawn: the first {drawn.num_trees} of {counted(num_trees, 'tree')}."))
         labels = [f"{sweep.group_of(trial)} · seed {trial.seed}" for trial in drawn.trials]
         alt = "Stage forest: a row per trial, blue stages are trained once for all their rows"
         blocks.append(picture("forest", alt, forest_figure(drawn, labels)))
@@ -44,7 +52,7 @@ def forest_card(findings: Findings) -> list[Block]:
             _names(stage.groups),
             f"{stage.num_stages:,}",
             f"{stage.steps_saved:,}",
-            number(stage.seconds_saved, "dB"),
+            number(stage.seconds_saved, "s"),
         )
         for stage in shared[:MAX_SHARED]
     ]
@@ -54,7 +62,7 @@ def forest_card(findings: Findings) -> list[Block]:
     if len(shared) > MAX_SHARED:
         rest = shared[MAX_SHARED:]
         saved = sum(stage.steps_saved for stage in rest)
-        blocks.append(Text(f"{len(rest):,} further kinds of shared stages save {saved:,} steps more."))
+        blocks.append(Text(f"Not shown: {counted(len(rest), 'further kind')} of shared stages, {saved:,} steps saved."))
     return blocks
 
 
@@ -69,9 +77,6 @@ def cost_card(findings: Findings) -> list[Block]:
     """Steps and seconds of the sweep, of every arm, and of every trial that ran."""
     sweep = findings.sweep
     costs, plan, trained = sweep_costs(sweep), sweep.plan, trained_steps(sweep.ledger)
-    estimate = f"The last start was estimated to take {plan.estimated_seconds:.0f} s." if plan.estimated_seconds else ""
-    done = sweep.trials[sweep.trials["status"] == "done"]
-    overhead, memory = float(done["overhead_seconds"].max()), float(sweep.trials["peak_memory_gb"].max())
     blocks: list[Block] = [
         Text(saving_line(costs)),
         Table(
@@ -81,14 +86,31 @@ def cost_card(findings: Findings) -> list[Block]:
             (), "Steps: reached leaves out what failed or was stopped before; distinct counts common steps once",
         ),
         _groups(findings, trained),
-        Text(
-            f"Largest overhead of a done trial {number(overhead, 'dB')} s, largest memory {number(memory, 'dB')} GB. "
-            f"{estimate}".rstrip()
-        ),
+        Text(_extremes(findings)),
     ]  # fmt: skip
     if costs.num_lost:
-        blocks.append(Text(f"{costs.num_lost} jobs died unrecorded: what they left in the store looks found.", "warn"))
+        lost = counted(costs.num_lost, "job")
+        blocks.append(Text(f"Died unrecorded: {lost}; what was left in the store so looks found.", "warn"))
     return [*blocks, _trials(findings, trained)]
+
+
+def _extremes(findings: Findings) -> str:
+    """Largest overhead and memory, and what the last start was expected to take."""
+    trials, estimate = findings.sweep.trials, findings.sweep.plan.estimated_seconds
+    # The overhead of a failed trial is unknown, or holds the wait for its failure.
+    overhead = float(trials[trials["status"] == "done"]["overhead_seconds"].max())
+    text = f"Largest overhead of a done trial: {_seconds(overhead)}; largest memory: {_peak(trials)} GB."
+    return f"{text} The last start was estimated to take {_seconds(estimate)}." if estimate else text
+
+
+def _seconds(value: float) -> str:
+    return f"{number(value, 's')} s"
+
+
+def _peak(trials: pd.DataFrame) -> str:
+    """Largest memory of any job; trials that were found had none."""
+    measured = trials["peak_memory_gb"][trials["peak_memory_gb"] > 0]
+    return number(float(measured.max()) if len(measured) else None, "GB")
 
 
 def _groups(findings: Findings, trained: Trained) -> Table:
@@ -112,19 +134,18 @@ def _groups(findings: Findings, trained: Trained) -> Table:
                 f"{int(part['is_done'].sum()):,} of {len(part):,}",
                 f"{int(part['steps'].fillna(0).sum()):,}",
                 f"{int(part['trained'].sum()):,}",
-                *(number(part[column].sum(min_count=1), "dB") for column in _SECONDS),
-                number(part["peak_memory_gb"].max(), "dB"),
+                *(number(part[column].sum(min_count=1), "s") for column in _SECONDS),
+                _peak(part),
             )
         )
-    headers = ("suggestions" if sweep.is_search else "arm", "done", "steps", "trained here", "seconds alone",
-               "amortised", "overhead s", "peak GB")  # fmt: skip
+    headers = ("state" if sweep.is_search else "arm", "done", "steps", "trained here", *_SECONDS.values(), "peak GB")
     swatches = {label: style.colour for label, style in findings.styles.items()}
     fold = f"{len(rows) - 1} arms" if len(rows) > 41 else ""
-    caption = "Seconds of training and evaluation; amortised divides what is shared among its sharers"
+    caption = (
+        "Job: wall time of all jobs of a trial. Alone, amortised: training and evaluation of done trials, each by "
+        "itself, and with what done trials share divided among them. Overhead: what else a job took, with its start"
+    )
     return Table(headers, tuple(rows), (0,), caption, swatches=swatches, fold=fold)
-
-
-_SECONDS = ("seconds_alone", "seconds_amortised", "overhead_seconds")
 
 
 def _trials(findings: Findings, trained: Trained) -> Table:
@@ -132,19 +153,20 @@ def _trials(findings: Findings, trained: Trained) -> Table:
     sweep = findings.sweep
     ran = sweep.trials[sweep.trials["trial_id"].isin(list(sweep.endings))].sort_values(["run_order", "seed"])
     rows = []
-    columns = ("trial_id", "run_order", "status", "steps", "seconds", *_SECONDS, "peak_memory_gb")
+    columns = ("trial_id", "status", "steps", *_SECONDS)
     for values in zip(*(ran[name].head(MAX_ROWS) for name in columns), strict=True):
-        trial_id, order, status, steps, *measured = values
+        trial_id, status, steps, *seconds = values
         record, ending = sweep.records[trial_id], sweep.endings[trial_id]
-        is_found = "found" in ending and ending["found"]
-        source = "found" if is_found else f"{trained.steps.get(trial_id, 0):,}"
+        own = trained.steps.get(trial_id, 0)
+        is_found = "found" in ending and ending["found"] and not own
         rows.append(
-            (sweep.group_of(record), str(record.seed), str(order), str(status), f"{steps:,.0f}", source)
-            + tuple(number(value, "dB") for value in measured)
+            (str(record.run_order) if sweep.is_search else sweep.label_of(record.cell), str(trial_id))
+            + (str(record.seed), str(status), f"{steps:,.0f}")
+            + ("found" if is_found else f"{own:,}", *(number(value, "s") for value in seconds))
         )
-    headers = ("suggestion" if sweep.is_search else "arm", "seed", "order", "state", "steps", "trained here",
-               "job s", "alone s", "amortised s", "overhead s", "peak GB")  # fmt: skip
+    headers = ("suggestion" if sweep.is_search else "arm", "trial", "seed", "state", "steps", "trained here",
+               *_SECONDS.values())  # fmt: skip
     more = f", the first {MAX_ROWS} (all are in trials.csv)" if len(ran) > MAX_ROWS else ""
     swatches = {label: style.colour for label, style in findings.styles.items()}
-    fold = f"Every trial that ran: {len(ran):,}{more}"
-    return Table(headers, tuple(rows), (0, 3), swatches=swatches, tones=STATUS_TONES, fold=fold)
+    fold = f"Every trial that ran, in run order: {len(ran):,}{more}"
+    return Table(headers, tuple(rows), (0, 1, 3), swatches=swatches, tones=STATUS_TONES, fold=fold)

@@ -2,7 +2,8 @@
 
 from analysis.blocks import Block, Table, Text, picture
 from analysis.curves import CurvePoint, reach_level, steps_to_reach
-from analysis.figures import axis_label, curves_figure, views_figure
+from analysis.figures import axis_label
+from analysis.figures_detail import curves_figure, views_figure
 from analysis.findings import Findings
 from analysis.glossary import interval_text, number, with_unit
 from analysis.image_grid import first_done, grid_figure, scene_grids

@@ -1,9 +1,19 @@
 """Cards about the answer: headline, omnibus test, effects, cell means."""
 
 from analysis.blocks import Block, Table, Text, picture
-from analysis.figures import axis_label, cells_figure, effect_label, effects_figure
+from analysis.figures import axis_label
+from analysis.figures_effects import cells_figure, effect_label, effects_figure
 from analysis.findings import Findings
-from analysis.glossary import interval_text, number, p_relation, p_text, response_unit, with_unit, words
+from analysis.glossary import (
+    counted,
+    interval_text,
+    number,
+    p_relation,
+    p_text,
+    response_unit,
+    with_unit,
+    words,
+)
 from analysis.headline import TONES, chips
 from analysis.omnibus import omnibus_test
 from analysis.race import unselected_seeds
@@ -62,10 +72,10 @@ def omnibus_card(findings: Findings) -> list[Block]:
     df = f"{test.df[0]:.0f}, {test.df[1]:.0f}"
     unit = findings.sweep.plan.response.unit
     text = (
-        f"{'Yes' if is_any else 'Not shown'}: F({df}) = {test.f:.2f}, p {p_relation(test.p_value)}, "
-        f"n = {test.n} trials. Residual SD {with_unit(number(test.residual_sd, unit), unit)}."
+        f"{'Yes' if is_any else 'Not shown'}: F({df}) = {number(test.f, places=2)}, p {p_relation(test.p_value)}, "
+        f"n = {counted(test.n, 'trial')}. Residual SD {with_unit(number(test.residual_sd, unit), unit)}."
     )
-    rows = tuple((t.name, f"{t.df:.0f}", number(t.f, "dB"), p_text(t.p_value)) for t in test.terms)
+    rows = tuple((t.name, f"{t.df:.0f}", number(t.f, places=2), p_text(t.p_value)) for t in test.terms)
     race = findings.race
     if race is not None and race.drops:
         seeds = len(unselected_seeds(findings.sweep, race))
@@ -107,7 +117,7 @@ def effects_card(findings: Findings) -> list[Block]:
         rows = tuple((e.response, *_row(e)) for e in others)
         left = (0, *(column + 1 for column in _LEFT))
         num_responses = len({e.response for e in others})
-        fold = f"{len(others)} contrasts on {num_responses} other response{'s' if num_responses > 1 else ''}"
+        fold = f"{counted(len(others), 'contrast')} on {counted(num_responses, 'other response')}"
         blocks += [
             Text("Other responses, exploratory (Benjamini-Hochberg over everything outside the declared family):"),
             Table(("response", *_HEADERS), rows, left, tones=TONES, fold=fold),
@@ -152,7 +162,7 @@ def cells_card(findings: Findings) -> list[Block]:
     sweep = findings.sweep
     cells = findings.cells[sweep.response]
     if not cells:
-        raise MflabError("No trial is done yet, so there are no means.")
+        raise MflabError(f"{sweep.why_empty}, so there are no means.")
     label = axis_label(sweep.response, sweep.plan.response.unit)
     figure = cells_figure(cells, findings.baselines, findings.styles, label)
     blocks: list[Block] = [picture("cells", f"Mean {sweep.response} of every arm beside the baselines", figure)]

@@ -6,7 +6,7 @@ from analysis.blocks import Block, Table, Text, picture
 from analysis.figures import axis_label
 from analysis.figures_search import race_figure
 from analysis.findings import Findings
-from analysis.glossary import interval_text, number, signed_unit, words
+from analysis.glossary import counted, interval_text, number, signed_unit, words
 from analysis.race import Race, standings
 from mflab.errors import MflabError
 
@@ -36,8 +36,8 @@ def rule_text(findings: Findings) -> str:
     return (
         f"Rule, fixed before the start: after {words([str(look) for look in rule['looks']])} seeds every arm still in "
         "the race meets the leader in a one-sided paired t test on the seeds that all have completed, and gets no "
-        f"more seeds if p < {rule['threshold']:.4g}, which is {rule['alpha']:g} / ({looks} "
-        f"look{'s' if looks > 1 else ''} × {rivals} rival{'s' if rivals > 1 else ''}). "
+        f"more seeds if p < {rule['threshold']:.4g}, which is {rule['alpha']:g} / ({counted(looks, 'look')} × "
+        f"{counted(rivals, 'rival')}). "
         f"So the best arm is ever dropped with probability at most {rule['alpha']:g}."
     )
 
@@ -104,6 +104,6 @@ def _survivors(findings: Findings, race: Race) -> list[Block]:
         "paired difference to the best",
         "95 % interval",
     )
-    caption = f"On the {len(seeds)} seeds that all of them share ({', '.join(map(str, seeds))})"
+    caption = f"On the {counted(len(seeds), 'seed')} that all of them share ({', '.join(map(str, seeds))})"
     swatches = {label: style.colour for label, style in findings.styles.items()}
     return [Table(headers, tuple(rows), (0,), caption, swatches=swatches)]

@@ -2,10 +2,13 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
-from analysis.blocks import Block, Bullets, Code, Table, Text, Tone
+from analysis.blocks import MANY, Block, Bullets, Code, Table, Text, Tone
+from analysis.cards_schedule import schedule_blocks
 from analysis.cards_space import search_blocks
 from analysis.findings import Findings
+from analysis.glossary import counted
 from analysis.incidents import MEANING, incidents
 from mflab.design import mde
 from mflab.results import Status
@@ -19,10 +22,6 @@ STATUS_TONES: dict[str, Tone] = {
 }
 
 
-# Rows of a table that the page shows; longer ones are folded.
-MANY = 40
-
-
 def run_card(findings: Findings) -> list[Block]:
     """Status of every trial by arm and seed, failures with the command that repeats them, incidents."""
     sweep = findings.sweep
@@ -30,18 +29,21 @@ def run_card(findings: Findings) -> list[Block]:
     parts = [f"{counts[status.name]} {status.name}" for status in Status if counts[status.name]]
     design, num_seeds = sweep.plan.design, len(sweep.plan.design.seeds)
     how = (
-        f"A search: every suggestion runs on {num_seeds} seed{'s' if num_seeds > 1 else ''}."
+        f"A search: every suggestion runs on {counted(num_seeds, 'seed')}."
         if sweep.is_search
-        else f"Design {design.kind}, seed blocks {num_seeds}; run order shuffled within blocks."
+        else f"Design {design.kind} on {counted(num_seeds, 'seed block')}; run order shuffled within blocks."
     )
-    blocks: list[Block] = [Text(f"{len(sweep.plan.trials)} trials planned: {', '.join(parts) or 'none yet'}. {how}")]
+    planned = counted(len(sweep.plan.trials), "trial")
+    blocks: list[Block] = [Text(f"{planned} planned: {', '.join(parts) or 'none yet'}. {how}")]
     if sweep.stopped_by_rule:
         rule = "the search's pruner" if sweep.is_search else "the rule of the race"
+        number = len(sweep.stopped_by_rule)
+        verb = "was" if number == 1 else "were"
         blocks.append(
-            Text(f"{len(sweep.stopped_by_rule)} trials were stopped by {rule}; they enter no mean.", "neutral")
+            Text(f"{counted(number, 'trial')} {verb} stopped by {rule}; such trials enter no mean.", "neutral")
         )
     blocks += search_blocks(findings) if sweep.is_search else [_grid(findings)]
-    return blocks + _left_out(findings) + _stages(findings) + _incidents(findings)
+    return blocks + _left_out(findings) + schedule_blocks(findings) + _incidents(findings)
 
 
 def _grid(findings: Findings) -> Table:
@@ -59,12 +61,13 @@ def _grid(findings: Findings) -> Table:
 
 def _left_out(findings: Findings) -> list[Block]:
     sweep = findings.sweep
-    values = zip(sweep.done["trial_id"], sweep.done[sweep.response], strict=True)
-    unusable = [str(trial_id) for trial_id, value in values if not math.isfinite(value)]
-    notes: list[Block] = []
-    if unusable:
-        text = f"Done, but {sweep.response} is not a finite number, so excluded too: {', '.join(unusable)}."
-        notes.append(Text(text, "problem"))
+    values = dict(zip(sweep.done["trial_id"], sweep.done[sweep.response], strict=True))
+    infinite = [str(one) for one, value in values.items() if math.isinf(value)]
+    notes: list[Block] = [
+        Text(f"Done, but {sweep.response} {what}, so excluded too: {_some(ids)}.", "problem")
+        for what, ids in (("is not a finite number", infinite), ("was not recorded", sweep.without_response))
+        if ids
+    ]
     if findings.left_out.empty:
         everything = not notes and not sweep.stopped_by_rule
         return (
@@ -82,7 +85,7 @@ def _left_out(findings: Findings) -> list[Block]:
     fold = f"All {len(rows)} of them" if len(rows) > MANY else ""
     blocks: list[Block] = [
         *notes,
-        Text(f"{len(rows)} trials are excluded from everything that follows, because they are not done.", "warn"),
+        Text(f"Not done, so excluded from everything that follows: {counted(len(rows), 'trial')}.", "warn"),
         Table(headers, tuple(rows), (0, 1, 3, 4), tones=STATUS_TONES, fold=fold),
     ]
     if commands:
@@ -90,19 +93,8 @@ def _left_out(findings: Findings) -> list[Block]:
     return blocks
 
 
-def _stages(findings: Findings) -> list[Block]:
-    """The schedule of every arm."""
-    sweep = findings.sweep
-    schedules: dict[str, str] = {}
-    for trial in sweep.plan.trials:
-        schedules.setdefault(
-            sweep.label_of(trial.cell), " → ".join(f"{s.prompt} ({s.start}–{s.end})" for s in trial.stages)
-        )
-    rows = tuple((arm.label, schedules[arm.label]) for arm in sweep.arms)
-    if not rows or not any(schedules.values()):
-        return []
-    fold = f"Schedules of all {len(rows)} arms" if len(rows) > MANY else ""
-    return [Table(("arm", "stages: prompt style (steps)"), rows, (0, 1), fold=fold)]
+def _some(ids: Sequence[str], most: int = 6) -> str:
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
 
 
 def _incidents(findings: Findings) -> list[Block]:
@@ -110,7 +102,9 @@ def _incidents(findings: Findings) -> list[Block]:
     found = incidents(findings.sweep)
     if not found:
         return [Text("No incident: no worker or driver died, nothing in the store was damaged.")]
-    counts = Counter(incident.event for incident in found)
+    counts: Counter[str] = Counter()
+    for incident in found:
+        counts[incident.event] += incident.count
     summary = ", ".join(f"{number} × {event} ({MEANING[event]})" for event, number in counts.items())
     rows = tuple((incident.event, incident.time.replace("T", " ") or "–", incident.detail) for incident in found)
     fold = f"All {len(rows)} incidents" if len(rows) > 10 else ""

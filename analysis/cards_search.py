@@ -1,12 +1,11 @@
 """Cards of a search: the best suggestions, the course of the search, the Pareto front, importances, images."""
 
-from analysis.blocks import Block, Table, Text, picture
+from analysis.blocks import MANY, Block, Table, Text, picture
 from analysis.cards_detail import image_blocks
-from analysis.cards_run import MANY, STATUS_TONES
 from analysis.figures import axis_label
 from analysis.figures_search import history_figure, pareto_figure
 from analysis.findings import Findings
-from analysis.glossary import interval_text, number, response_unit
+from analysis.glossary import counted, interval_text, number, percent, response_unit
 from analysis.search import Suggestion, objectives, read_importances
 from mflab.errors import MflabError
 
@@ -30,32 +29,27 @@ def best_card(findings: Findings) -> list[Block]:
                 str(one.number),
                 *_drawn(findings, one),
                 *(interval_text(one.responses[n], units[n]) if n in one.responses else "–" for n in names),
-                f"{one.steps:,}",
                 str(len(one.trials)),
-                one.state,
             )
             for one in best[:NUM_BEST]
         ]
         rows += [
             (f"baseline: {base}", *("–" for _ in _parameters(findings)),
-             *(number(levels[n][base], units[n]) if base in levels[n] else "–" for n in names), "–", "–", "")
+             *(number(levels[n][base], units[n]) if base in levels[n] else "–" for n in names), "–")
             for base in levels[sweep.response]
         ]  # fmt: skip
         headers = (
             "suggestion",
             *_parameters(findings),
             *(axis_label(n, units[n]) for n in names),
-            "steps",
             "n",
-            "state",
         )
-        left = (0, len(headers) - 1)
         caption = (
             f"Best finished suggestions by {sweep.response}; n counts seeds, in brackets: one seed, so no interval"
         )
-        blocks += [Table(headers, tuple(rows), left, caption, tones=STATUS_TONES), *missing]
+        blocks += [Table(headers, tuple(rows), _left(findings), caption), *missing]
     else:
-        blocks.append(Text("No suggestion is finished yet, so there is no best one.", "warn"))
+        blocks.append(Text(f"{sweep.why_empty}, so there is no best one.", "warn"))
     return [*blocks, *_stopped(findings)]
 
 
@@ -70,6 +64,13 @@ def _baselines(findings: Findings, names: list[str]) -> tuple[dict[str, dict[str
 def _parameters(findings: Findings) -> list[str]:
     search = findings.sweep.plan.search
     return list(search["space"]) if search is not None else []
+
+
+def _left(findings: Findings) -> tuple[int, ...]:
+    """Columns of words: the suggestion, and parameters that are no numbers."""
+    search = findings.sweep.plan.search
+    specs = search["space"].values() if search is not None else []
+    return (0, *(place for place, spec in enumerate(specs, start=1) if "low" not in spec))
 
 
 def _drawn(findings: Findings, one: Suggestion) -> list[str]:
@@ -100,10 +101,10 @@ def _stopped(findings: Findings) -> list[Block]:
         axis_label(f"{plan.response.name} there", unit),
         "n",
     )
-    text = f"{plan.search['pruner']} stopped {len(stopped)} suggestions early: {', '.join(counts)}."
+    text = f"{plan.search['pruner']} stopped {counted(len(stopped), 'suggestion')} early: {', '.join(counts)}."
     note = " Their values are of runs cut short: they stand apart and enter no mean and no ranking."
     fold = f"All {len(stopped)} suggestions that were stopped" if len(stopped) > MANY // 4 else ""
-    return [Text(text + note), Table(headers, tuple(rows), (0,), fold=fold)]
+    return [Text(text + note), Table(headers, tuple(rows), _left(findings), fold=fold)]
 
 
 def history_card(findings: Findings) -> list[Block]:
@@ -123,7 +124,7 @@ def pareto_card(findings: Findings) -> list[Block]:
     aims = objectives(sweep)
     front = findings.front
     if not front:
-        raise MflabError("No suggestion is finished yet, so there is no front.")
+        raise MflabError(f"{sweep.why_empty}, so there is no front.")
     units = {name: response_unit(name, sweep.plan) for name in aims}
     first, second, *_ = aims
     labels = (axis_label(first, units[first]), axis_label(second, units[second]))
@@ -140,8 +141,8 @@ def pareto_card(findings: Findings) -> list[Block]:
         Table(
             headers,
             tuple(rows),
-            (0,),
-            f"The front: {len(front)} suggestions that no other beats in everything",
+            _left(findings),
+            f"The front: {counted(len(front), 'suggestion')} that no other beats in everything",
             fold=fold,
         ),
     ]
@@ -153,13 +154,15 @@ def importances_card(findings: Findings) -> list[Block]:
     if found is None:
         return [Text("Importances were not computed for this search.")]
     if found.shares is None:
-        return [Text(f"No importances: {found.reason}")]
+        return [Text(f"No importances: {found.reason.removesuffix('.')}.")]
     rows = sorted(found.shares.items(), key=lambda item: -item[1])
-    table = Table(("parameter", "share"), tuple((name, f"{100 * share:.0f} %") for name, share in rows), (0,))
+    table = Table(("parameter", "share"), tuple((name, percent(share)) for name, share in rows), (0,))
     return [*([Text(found.reason)] if found.reason else []), table]
 
 
 def best_images_card(findings: Findings) -> list[Block]:
     """The same scenes for the best suggestions."""
     best = findings.front if len(objectives(findings.sweep)) > 1 else findings.best_suggestions
+    if not best:
+        raise MflabError(f"{findings.sweep.why_empty}, so there are no images.")
     return image_blocks(findings, {f"suggestion {one.number}": one.trials[0] for one in best[:NUM_IMAGES]})

@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.blocks import Block, Table, Text
 from analysis.findings import Findings
+from analysis.glossary import counted
 
 
 def search_blocks(findings: Findings) -> list[Block]:
@@ -14,9 +15,10 @@ def search_blocks(findings: Findings) -> list[Block]:
         return []
     rungs = ", ".join(f"{rung:,}" for rung in search["rungs"])
     stopping = f"{search['pruner']} at steps {rungs}" if rungs else "none"
+    random = counted(search["startup"], "suggestion")
     text = (
-        f"Sampler {search['sampler']} with seed {search['seed']}, the first {search['startup']} suggestions at random; "
-        f"early stopping: {stopping}; {search['trials']:,} suggestions asked for; study {search['study']}."
+        f"Sampler {search['sampler']} with seed {search['seed']}, the first {random} at random; "
+        f"early stopping: {stopping}; {counted(search['trials'], 'suggestion')} asked for; study {search['study']}."
     )
     rows = tuple(
         (name, _sets(name, spec, search["settings"]), domain(spec), _condition(spec))

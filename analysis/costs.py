@@ -4,8 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.glossary import counted, number, percent
 from analysis.load import Sweep
 from mflab.results import StageRecord
+
+# Largest difference of two seconds of trials.csv that are equal but for their rounding to four decimals.
+_ROUNDING = 1.5e-4
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Costs:
         distinct: thereof distinct, what they have in common counted once.
         trained: by the jobs of this sweep.
         seconds_alone: training and evaluation of the done trials, each by itself.
-        seconds_amortised: the same, what is shared divided among its sharers.
+        seconds_amortised: the same, what they share divided among them.
+        seconds_saved: the difference; 0 where there is none but for the rounding of the table.
         num_lost: jobs that died; what they left in the store looks found.
     """
 
@@ -36,6 +41,7 @@ class Costs:
     trained: int
     seconds_alone: float
     seconds_amortised: float
+    seconds_saved: float
     num_lost: int
 
     @property
@@ -55,13 +61,15 @@ def sweep_costs(sweep: Sweep) -> Costs:
     reached = {str(one): int(steps) for one, steps in zip(known["trial_id"], known["steps"].fillna(0), strict=True)}
     trained = trained_steps(sweep.ledger)
     done = sweep.trials[sweep.trials["status"] == "done"]
+    alone, amortised = float(done["seconds_alone"].sum()), float(done["seconds_amortised"].sum())
     return Costs(
         asked=sweep.plan.steps_asked,
         reached=sum(reached.values()),
         distinct=distinct_steps(sweep.plan.stages, reached),
         trained=sum(steps for one, steps in trained.steps.items() if one in reached),
-        seconds_alone=float(done["seconds_alone"].sum()),
-        seconds_amortised=float(done["seconds_amortised"].sum()),
+        seconds_alone=alone,
+        seconds_amortised=amortised,
+        seconds_saved=alone - amortised if alone - amortised > _ROUNDING * len(done) else 0.0,
         num_lost=trained.num_lost,
     )
 
@@ -111,23 +119,25 @@ def distinct_steps(stages: Iterable[StageRecord], reached: Mapping[str, int]) ->
 
 
 def saving_line(costs: Costs) -> str:
-    """What sharing saved, in one line."""
+    """What sharing saved: steps of all trials, and seconds of the done ones as the cost table sums them."""
     if not costs.reached:
         return "Nothing has run yet."
     spared = costs.shared + costs.found
-    if not spared:
-        return "Sharing saved nothing: no two trials have a step in common, and the store had none of them."
     parts = []
     if costs.shared:
         parts.append(f"{costs.shared:,} that trials have in common were made once for all")
     if costs.found:
         parts.append(f"{costs.found:,} were in the store already")
-    share = 100 * spared / costs.reached
-    text = f"Sharing saved {spared:,} of {costs.reached:,} steps ({share:.0f} %): {', and '.join(parts)}"
-    saved = costs.seconds_alone - costs.seconds_amortised
-    if costs.seconds_alone:
-        text += (
-            f"; by common stages and evaluations {saved:.1f} s of {costs.seconds_alone:.1f} s "
-            f"({costs.seconds_amortised:.1f} s amortised)"
+    text = "Sharing saved no step: no two trials have one in common, and the store had none of them"
+    if spared:
+        share = percent(spared / costs.reached)
+        text = f"Sharing saved {spared:,} of {counted(costs.reached, 'step')} ({share}): {', and '.join(parts)}"
+    if not costs.seconds_alone:
+        return f"{text}."
+    common = "stages and evaluations" if costs.shared else "evaluations"
+    if costs.seconds_saved:
+        return (
+            f"{text}. Common {common} saved {number(costs.seconds_saved, 's')} s: done trials would have taken "
+            f"{number(costs.seconds_alone, 's')} s alone and took {number(costs.seconds_amortised, 's')} s amortised."
         )
-    return f"{text}."
+    return f"{text}. Done trials have no stage or evaluation in common, so seconds alone and amortised are equal."

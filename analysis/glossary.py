@@ -1,5 +1,6 @@
 """What each metric means: definition, unit and direction, as the report's last card states them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ class MetricMeaning:
     unit: str
     direction: Direction
 
+
+# Smaller than this is zero for a reader.
+MOST_DECIMALS = 6
 
 _SSIM = "SSIM (Gaussian window 11 px, sigma 1.5, population covariance, K .01/.03, data range 1, mean over RGB)"
 # The same words as the table of the metrics' own package, repeated because a report must not import tensors.
@@ -54,22 +58,52 @@ def response_unit(response: str, plan: Plan) -> str:
     return GLOSSARY[metric].unit if metric in GLOSSARY else ""
 
 
-def number(value: float | None, unit: str = "", *, signed: bool = False) -> str:
-    """A number as text: two decimals for dB, four otherwise, a true minus sign, a dash for none.
+def number(value: float | None, unit: str = "", *, signed: bool = False, places: int | None = None) -> str:
+    """A number as text, with a true minus sign: two decimals for dB, s and GB, four otherwise, or `places`.
+
+    What these decimals would hide gets two significant digits; what six decimals hide is zero, which has no sign. None
+    is a dash.
 
     Example:
         >>> number(-1.234, "dB"), number(0.5, signed=True), number(None)
         ('−1.23', '+0.5000', '–')
+        >>> number(0.00312, "s"), number(-0.00312, "dB", signed=True), number(-1e-9, "dB", signed=True)
+        ('0.0031', '−0.0031', '0.00')
     """
     if value is None or value != value:
         return "–"
-    text = f"{value:+.{decimals(unit)}f}" if signed else f"{value:.{decimals(unit)}f}"
+    places = decimals(unit) if places is None else places
+    if round(value, MOST_DECIMALS) == 0:
+        return f"{0:.{places}f}"
+    if abs(value) < 10**-places:
+        places = min(MOST_DECIMALS, 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:+.{places}f}" if signed else f"{value:.{places}f}"
     return text.replace("-", "−")
 
 
 def decimals(unit: str) -> int:
     """Decimals shown for a unit."""
-    return 2 if unit == "dB" else 4
+    return 2 if unit in ("dB", "s", "GB") else 4
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    Example:
+        >>> counted(1, "trial"), counted(1200, "trial"), counted(0, "look"), counted(2, "entry", "entries")
+        ('1 trial', '1,200 trials', '0 looks', '2 entries')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def percent(share: float) -> str:
+    """A share in whole per cent, none of it hidden.
+
+    Example:
+        >>> percent(0.347), percent(0.002), percent(0.0)
+        ('35 %', '< 1 %', '0 %')
+    """
+    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
 def words(names: Sequence[str]) -> str:

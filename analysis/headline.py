@@ -2,13 +2,13 @@
 
 from analysis.blocks import Tone
 from analysis.findings import Findings
-from analysis.glossary import number, p_relation, signed_unit, with_unit, words
+from analysis.glossary import counted, number, p_relation, with_unit, words
+from analysis.headline_factor import factor_sentences, interaction_sentences
 from analysis.headline_search import Chip, search_chips, search_headline
 from analysis.intervals import Interval
-from analysis.verdicts import DISTINGUISHABLE, EQUIVALENT, NO_SPREAD, UNDECIDED, Effect
+from analysis.verdicts import DISTINGUISHABLE, EQUIVALENT, UNDECIDED
 from mflab.design import mde, pairs_needed
 from mflab.errors import MflabError
-from mflab.results import Direction
 
 TONES: dict[str, Tone] = {DISTINGUISHABLE: "good", EQUIVALENT: "neutral", UNDECIDED: "warn"}
 
@@ -32,13 +32,8 @@ def headline(findings: Findings) -> list[str]:
     """Sentences of the answer: every factor, then the best arm beside the baselines; of a search, the best it found."""
     if findings.sweep.is_search:
         return search_headline(findings)
-    sentences = [text for factor in findings.sweep.factor_names for text in _factor_sentences(findings, factor)]
-    strong = [effect for effect in findings.interactions if effect.verdict_kind == DISTINGUISHABLE]
-    for effect in strong:
-        sentences.append(
-            f"The factors interact: {effect.contrast} is {signed_unit(effect.estimate, effect.unit)} "
-            f"({_interval(effect)}), so each main effect is an average over the levels of the other factor."
-        )
+    sentences = [text for factor in findings.sweep.factor_names for text in factor_sentences(findings, factor)]
+    sentences += interaction_sentences(findings)
     is_estimated = any(effect.estimate is not None for effect in findings.declared)
     if is_estimated and not any(effect.verdict_kind == DISTINGUISHABLE for effect in findings.declared):
         sentences[:0] = ["No factor made a distinguishable difference with this many seeds.", *_power(findings)]
@@ -51,7 +46,7 @@ def _race_sentence(findings: Findings) -> list[str]:
     if race is None:
         return []
     if not race.drops:
-        return [f"Race: {len(race.looks)} looks so far dropped no arm."]
+        return [f"Race: {counted(len(race.looks), 'look')} so far dropped no arm."]
     gone = [
         f"{arm} after {seeds} of {num_seeds} seeds (against {drop.against}, p {p_relation(drop.p)})"
         for arm, (seeds, drop) in race.drops.items()
@@ -81,53 +76,10 @@ def _power(findings: Findings) -> list[str]:
     return [f"{text}; for {asked} about {pairs_needed(smallest / sd)} seeds are needed."]
 
 
-def _factor_sentences(findings: Findings, factor: str) -> list[str]:
-    effects = [effect for effect in findings.declared if effect.factor == factor]
-    by_kind = {
-        kind: [e for e in effects if e.verdict_kind == kind] for kind in (DISTINGUISHABLE, EQUIVALENT, UNDECIDED)
-    }
-    sentences = [_distinguishable(findings, effect) for effect in by_kind[DISTINGUISHABLE]]
-    sentences += [
-        f"{e.factor}: {e.level} and {e.reference} are {e.verdict} (90 % interval {number(e.low_90, e.unit)} to "
-        f"{number(e.high_90, e.unit)}, n = {e.n} seeds)."
-        for e in by_kind[EQUIVALENT]
-    ]
-    undecided = by_kind[UNDECIDED]
-    if len(undecided) <= 2:
-        return sentences + [_undecided(effect) for effect in undecided]
-    if all(effect.sd == 0 for effect in undecided):
-        return [*sentences, f"{factor}: {len(undecided)} of {len(effects)} pairs of levels are undecided: {NO_SPREAD}."]
-    needed = sorted(effect.seeds_needed for effect in undecided if effect.seeds_needed is not None)
-    seeds = f"; {needed[0]} to {needed[-1]} seeds would find the smallest effect of interest" if needed else ""
-    return [*sentences, f"{factor}: {len(undecided)} of {len(effects)} pairs of levels are undecided{seeds}."]
-
-
-def _distinguishable(findings: Findings, effect: Effect) -> str:
-    is_up = (effect.estimate or 0.0) > 0
-    is_better = is_up == (findings.sweep.plan.response.direction is Direction.higher)
-    smallest = findings.sweep.plan.response.smallest_effect
-    is_small = smallest is not None and abs(effect.estimate or 0.0) < smallest
-    small = " That is less than the smallest effect of interest." if is_small else ""
-    size = with_unit(number(abs(effect.estimate or 0.0), effect.unit), effect.unit)
-    if effect.dropped:
-        small += f" {words(effect.dropped)} left the race for this, so the size is overstated."
-    return (
-        f"{effect.factor}: {effect.level} is {'better' if is_better else 'worse'} than {effect.reference} by {size} "
-        f"({_interval(effect)}, Holm-adjusted p {p_relation(effect.p_adjusted)}).{small}"
-    )
-
-
-def _undecided(effect: Effect) -> str:
-    what = f"{effect.factor}: {effect.level} against {effect.reference} is {effect.verdict}"
-    if effect.estimate is None:
-        return what + "."
-    return f"{what} (estimate {signed_unit(effect.estimate, effect.unit)}, {_interval(effect)})."
-
-
 def _best_sentences(findings: Findings) -> list[str]:
     best = findings.best_arm
     if best is None:
-        return ["No trial is done yet, so there is no answer."]
+        return [f"{findings.sweep.why_empty}, so there is no answer."]
     arm, interval = best
     plan = findings.sweep.plan
     unit = plan.response.unit
@@ -138,14 +90,6 @@ def _best_sentences(findings: Findings) -> list[str]:
     except MflabError as error:
         return [f"{sentence}.", f"Baselines are missing: {error}"]
     return [f"{sentence}; baselines: {', '.join(beside)}." if beside else f"{sentence}."]
-
-
-def _interval(effect: Effect) -> str:
-    if effect.low is None:
-        return f"n = {effect.n}, no interval"
-    return (
-        f"95 % interval {number(effect.low, effect.unit)} to {number(effect.high, effect.unit)}, n = {effect.n} seeds"
-    )
 
 
 def _spread(interval: Interval, unit: str) -> str:

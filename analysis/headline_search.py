@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analysis.blocks import Tone
 from analysis.findings import Findings
-from analysis.glossary import interval_text, number, with_unit, words
+from analysis.glossary import counted, interval_text, number, with_unit, words
 from analysis.search import Suggestion, objectives
 from mflab.errors import MflabError
 
@@ -38,14 +38,15 @@ def search_headline(findings: Findings) -> list[str]:
     plan = findings.sweep.plan
     best = findings.best_suggestions
     if not best or plan.search is None:
-        return ["No suggestion is finished yet, so there is nothing to show."]
+        return [f"{findings.sweep.why_empty}, so there is nothing to show."]
     first, unit = best[0], plan.response.unit
     drawn = ", ".join(f"{name} {value}" for name, value in first.values.items())
-    value = with_unit(interval_text(first.responses[plan.response.name], unit), unit)
-    seeds = len(first.trials)
+    interval = first.responses[plan.response.name]
+    text = number(interval.mean, unit) if interval.half_width is None else interval_text(interval, unit)
+    trials = f"trial{'s' if len(first.trials) > 1 else ''} {words([one.trial_id for one in first.trials])}"
     sentences = [
-        f"Best of {len(best)} finished suggestions: number {first.number} ({drawn}) with {plan.response.name} {value} "
-        f"on {seeds} seed{'s' if seeds > 1 else ''}.",
+        f"Best of {counted(len(best), 'finished suggestion')}: number {first.number}, {trials} ({drawn}), with "
+        f"{plan.response.name} {with_unit(text, unit)} on {counted(len(first.trials), 'seed')}.",
         "It was chosen as the best of many, so its value is optimistic: repeat it with new seeds.",
     ]
     aims = objectives(findings.sweep)
@@ -53,7 +54,7 @@ def search_headline(findings: Findings) -> list[str]:
         numbers = [str(one.number) for one in findings.front]
         more = f" and {len(numbers) - _MOST} more" if len(numbers) > _MOST else ""
         sentences.append(
-            f"{len(numbers)} suggestions are beaten by no other in {words(list(aims))}: "
+            f"Beaten by no other in {words(list(aims))}: {counted(len(numbers), 'suggestion')}, "
             f"{', '.join(numbers[:_MOST])}{more}."
         )
     try:

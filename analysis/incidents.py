@@ -6,9 +6,9 @@ from analysis.load import Sweep
 
 KILLED = "killed"
 MEANING = {
-    "retried": "a worker died; its trial went on from the last checkpoint",
+    "retried": "a worker died; its trial went on from the last state in the store",
     "damaged": "an entry of the store was damaged, set aside and made again",
-    "requeued": "suggestions of a driver that died were asked for again",
+    "requeued": "a suggestion of a driver that died was asked for again",
     "interrupted": "the sweep was interrupted",
     "unreadable": "a line of the ledger was cut short by a crash and does not count",
     KILLED: "the driver ended without a word: killed, or the machine went down",
@@ -17,11 +17,12 @@ MEANING = {
 
 @dataclass(frozen=True)
 class Incident:
-    """One of MEANING, when it was, and to whom."""
+    """One of MEANING, when it was, to whom, and how many of the kind a row of the ledger tells of."""
 
     event: str
     time: str
     detail: str
+    count: int = 1
 
 
 def incidents(sweep: Sweep) -> list[Incident]:
@@ -43,7 +44,8 @@ def incidents(sweep: Sweep) -> list[Incident]:
                 name = row["job"] if record is None else f"{sweep.group_of(record)}, seed {record.seed}"
                 fields = {"trial": name, **fields}
             detail = "; ".join(f"{name} {_text(value)}" for name, value in fields.items())
-            found.append(Incident(event, row["time"][:19] if "time" in row else "", detail))
+            count = int(row["suggestions"]) if event == "requeued" else 1
+            found.append(Incident(event, row["time"][:19] if "time" in row else "", detail, count))
         last = row["time"][:19] if "time" in row else last
     return found
 

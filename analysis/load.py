@@ -1,5 +1,6 @@
 """A sweep folder as the report sees it: plan, ledger, trials with their cells, arms."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.glossary import counted
 from mflab.errors import MflabError
 from mflab.results import (
     PLAN_FILE,
@@ -127,22 +129,16 @@ class Sweep:
 
     @cached_property
     def responses(self) -> tuple[str, ...]:
-        """Response columns of trials.csv, the declared one first.
-
-        Raises:
-            MflabError: the declared response was not recorded.
-        """
+        """The declared response, recorded or not, then the other response columns of trials.csv."""
         found = [name for name in self.trials.columns if name.startswith("val/")]
-        if self.response not in found:
-            raise MflabError(
-                f"{self.folder}/trials.csv must hold the declared response {self.response}, but has "
-                f"{', '.join(found) or 'no val/ column'}; validate that metric or declare another response."
-            )
         return (self.response, *(name for name in found if name != self.response))
 
     @cached_property
     def done(self) -> pd.DataFrame:
-        """Done trials with columns trial_id, seed, arm, the factors as planned, and every response as float."""
+        """Done trials with columns trial_id, seed, arm, the factors as planned, and every response as float.
+
+        A response that a trial did not record is no number.
+        """
         rows = self.trials[self.trials["status"] == "done"]
         cells = [self.records[trial_id].cell for trial_id in rows["trial_id"]]
         table: dict[str, list[Any]] = {"trial_id": list(rows["trial_id"])}
@@ -151,8 +147,21 @@ class Sweep:
         for name in self.factor_names:
             table[name] = [cell[name] for cell in cells]
         for response in self.responses:
-            table[response] = [float(value) for value in rows[response]]
+            recorded = rows[response] if response in rows else [math.nan] * len(rows)
+            table[response] = [float(value) for value in recorded]
         return pd.DataFrame(table).astype({"trial_id": "str", "seed": "int64", "arm": "str"})
+
+    @cached_property
+    def without_response(self) -> tuple[str, ...]:
+        """Done trials that did not record the declared response."""
+        return tuple(str(one) for one in self.done["trial_id"][self.done[self.response].isna()])
+
+    @property
+    def why_empty(self) -> str:
+        """Beginning of a sentence: why there is no value of the declared response."""
+        if self.done.empty or self.done[self.response].abs().lt(math.inf).any():
+            return "No suggestion is finished yet" if self.is_search else "No trial is done yet"
+        return f"{counted(len(self.done), 'trial')} done, but none with a finite {self.response}"
 
     def validation(self, response: str) -> pd.DataFrame:
         """Metric rows of done trials behind a response, with columns arm and seed added."""

@@ -52,6 +52,8 @@ def omnibus_test(sweep: Sweep) -> Omnibus:
         raise MflabError("The sweep has no factors, so there is no effect to test.")
     table = sweep.done[["seed", *names, sweep.response]]
     table = table[table[sweep.response].abs() < float("inf")]
+    if table.empty:
+        raise MflabError(f"{sweep.why_empty}, so there is no effect to test.")
     table = table[table["seed"].isin(unselected_seeds(sweep, replay_race(sweep)))]
     _check_spread(sweep, table)
     # Neutral column names, because factor names need not be valid in a formula.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
-from mflab.design.factors import Level
+from mflab.design.factors import Level, level_name
 from mflab.errors import MflabError
 
 Scalar = str | int | float | bool | None
@@ -38,6 +38,10 @@ class FloatRange:
     log: bool = False
     step: float | None = None
 
+    def __str__(self) -> str:
+        steps = f" in steps of {self.step:g}" if self.step is not None else ""
+        return f"{self.low:g} to {self.high:g}{steps}"
+
 
 @dataclass(frozen=True)
 class IntRange:
@@ -48,12 +52,19 @@ class IntRange:
     log: bool = False
     step: int = 1
 
+    def __str__(self) -> str:
+        steps = f" in steps of {self.step}" if self.step != 1 else ""
+        return f"{self.low} to {self.high}{steps}"
+
 
 @dataclass(frozen=True)
 class Choices:
     """A list of values without order."""
 
     values: tuple[Scalar, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(level_name(value) for value in self.values)
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,9 @@ class Parameter:
                 exact = float(as_decimal(domain.low) + count * as_decimal(domain.step))
                 if math.isclose(exact, value, rel_tol=1e-9, abs_tol=1e-9 * domain.step):
                     return exact
-        raise MflabError(f"Parameter {self.name} must lie in {domain}, but got {value!r}; draw it from its space.")
+        raise MflabError(
+            f"Parameter {self.name} must lie in its domain ({domain}), but got {value!r}; draw it from its space."
+        )
 
 
 def as_decimal(value: float | int) -> Decimal:

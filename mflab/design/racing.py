@@ -54,6 +54,10 @@ def check_race(race: RaceCfg, num_seeds: int) -> None:
         raise MflabError(f"The error rate of a race must lie between 0 and 1, but got alpha={race.alpha}.")
     if any(later <= earlier for earlier, later in zip(race.looks, race.looks[1:], strict=False)):
         raise MflabError(f"The looks of a race must rise, but got looks={race.looks}; sort them and drop repeats.")
+    if race.looks and num_seeds < 3:
+        raise MflabError(
+            f"A race must have at least 3 seeds, two to look at and one to save, but got {num_seeds}; set sweep.seeds."
+        )
     if race.looks and (race.looks[0] < 2 or race.looks[-1] >= num_seeds):
         raise MflabError(
             f"The looks of a race must lie from 2 to {num_seeds - 1}, since there are {num_seeds} seeds, but got "

@@ -3,7 +3,7 @@
 <outputs>/<sweep>/
     plan.json           what was asked: question, response, factors, audit, trials (see `Plan`)
     ledger.jsonl        append-only, one JSON object a line: time, event, trial_id and the event's own fields
-    trials.csv          one row per planned trial
+    trials.csv          one row per planned trial: what it varies, responses, costs
     metrics.parquet     METRIC_COLUMNS, one row per validated scene, view and metric
     baselines.parquet   BASELINE_COLUMNS, the same for predictions that need no training
     training.parquet    TRAINING_COLUMNS, loss and learning rate along the run
@@ -27,6 +27,8 @@ from mflab.results.formats import (
     Direction,
     MetricRow,
     Status,
+    factor_column,
+    parameter_column,
     response_column,
     split_response,
 )
@@ -77,6 +79,8 @@ __all__ = [
     "Status",
     "TrialRecord",
     "ViewRecord",
+    "factor_column",
+    "parameter_column",
     "read_baselines",
     "read_ledger",
     "read_metrics",

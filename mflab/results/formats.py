@@ -25,9 +25,11 @@ METRIC_COLUMNS = ("trial_id", "step", "scene", "view", "seen", "metric", "value"
 BASELINE_COLUMNS = ("baseline", "dataset", "scene", "view", "seen", "metric", "value")
 TRAINING_COLUMNS = ("trial_id", "step", "loss", "lr", "grad_norm", "stage", "seconds")
 
-# Columns of trials.csv that stand before and after the factor columns. `steps` is what a trial consists of, `steps_run`
-# what it trained itself; `seconds` is the wall time of its own job, `seconds_alone` what training and evaluation would
-# have cost without sharing, `seconds_amortised` the same with what is shared divided among its sharers.
+# Columns of trials.csv that stand before and after those of factors, parameters and responses. `steps` is what a trial
+# consists of, `steps_run` what all its jobs trained: one that pauses or is interrupted has several. `seconds` is the
+# wall time of these jobs, `overhead_seconds` what is neither training nor evaluation of it. For done trials
+# `seconds_alone` is what training and evaluation would have cost without sharing, `seconds_amortised` the same with
+# what is shared divided among the done trials that share it.
 TRIAL_COLUMNS_BEFORE = ("trial_id", "status")
 TRIAL_COLUMNS_AFTER = (
     "seed",
@@ -61,6 +63,26 @@ class MetricRow:
     seen: bool
     metric: str
     value: float
+
+
+def factor_column(name: str) -> str:
+    """Column of a factor in `trials.csv`: its own name, unless another column is called so.
+
+    Example:
+        >>> factor_column("style"), factor_column("steps")
+        ('style', 'factor.steps')
+    """
+    return f"factor.{name}" if name in (*TRIAL_COLUMNS_BEFORE, *TRIAL_COLUMNS_AFTER) else name
+
+
+def parameter_column(name: str) -> str:
+    """Column of a search's parameter in `trials.csv`; empty for trials that do not draw it.
+
+    Example:
+        >>> parameter_column("lr")
+        'param.lr'
+    """
+    return f"param.{name}"
 
 
 def response_column(metric: str, *, seen: bool = False) -> str:

@@ -1,11 +1,12 @@
 """The plan of a sweep (`plan.json`) as typed records, with a strict JSON round trip."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mflab.errors import MflabError
-from mflab.results.codec import decode, encode
+from mflab.results.decode import decode
+from mflab.results.encode import encode
 from mflab.results.formats import Direction
 
 PLAN_FORMAT = 2
@@ -60,11 +61,16 @@ class ViewRecord:
 
 @dataclass(frozen=True)
 class StageSpan:
-    """A stage of one trial: steps [start, end) under one prompt style."""
+    """A stage of one trial: steps [start, end) under one prompt style.
+
+    `settings` holds what else its curriculum sets, by the field's name there, as far as it changes training: a stage
+    with nothing of the kind has none. It is None in plans of earlier versions, which do not tell.
+    """
 
     start: int
     end: int
     prompt: str
+    settings: dict[str, Any] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from mflab.results.formats import (
     TRIAL_COLUMNS_BEFORE,
     TRIALS_FILE,
     Status,
+    factor_column,
+    parameter_column,
 )
 from mflab.results.plan import Plan
 
@@ -59,14 +61,18 @@ def _ledger_record(line: str, number: int) -> dict[str, Any]:
 
 
 def read_trials(folder: Path) -> pd.DataFrame:
-    """`trials.csv`, one row per planned trial in file order; factor columns as text, exactly as their level names.
+    """`trials.csv`, one row per planned trial in file order.
+
+    Columns of factors and of a search's parameters are text, exactly as in the cells of the plan.
 
     Raises:
         MflabError: missing file or column, or an unknown status.
     """
     path = _existing(folder / TRIALS_FILE)
-    factors = [factor.name for factor in read_plan(folder).factors]
-    text = dict.fromkeys(("trial_id", "status", "error", *factors), str)
+    plan = read_plan(folder)
+    factors = [factor_column(factor.name) for factor in plan.factors]
+    parameters = [parameter_column(name) for name in plan.search["space"]] if plan.search is not None else []
+    text = dict.fromkeys(("trial_id", "status", "error", *factors, *parameters), str)
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     _require_columns(path, table, (*TRIAL_COLUMNS_BEFORE, *factors, *TRIAL_COLUMNS_AFTER))
     table["error"] = table["error"].fillna("")
@@ -116,4 +122,7 @@ def _existing(path: Path) -> Path:
 def _require_columns(path: Path, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise MflabError(f"{path} must have columns {', '.join(columns)}, but misses {', '.join(missing)}.")
+        raise MflabError(
+            f"{path} must have columns {', '.join(columns)}, but misses {', '.join(missing)}; start the "
+            "sweep again to rewrite it."
+        )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mflab.config import RootCfg, fingerprint, plain
-from mflab.curriculum import Curriculum
+from mflab.curriculum import Curriculum, Stage
 from mflab.data.augment import get_augmentation
 from mflab.errors import MflabError
 from mflab.metrics import METRICS, Absent, LpipsMetric
@@ -21,6 +21,16 @@ from mflab.train import find_device, reference_mode, torch_generator
 
 # AdamW keeps two moments; the moving average is a fourth copy. Four bytes a number.
 _STATE_BYTES_PER_WEIGHT = 16
+# What a stage sets beside its prompt, and the value that needs no word because it leaves training as it is.
+_NEUTRAL = {
+    "transition": "switch",
+    "augmentation": "none",
+    "lr_multiplier": 1.0,
+    "lr_multiplier_end": None,
+    "trainable": "all",
+    "reference": "fixed",
+    "base_fraction": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class Preparer:
             keys=baseline_keys(config, inputs),
             records=step_records(config, inputs),
             state_bytes=self._check_model(config, inputs),
-            stages=tuple(StageSpan(s.start, s.end, s.prompt) for s in (curriculum.stages if curriculum else ())),
+            stages=tuple(_span(stage) for stage in (curriculum.stages if curriculum else ())),
             views=tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views),
         )
 
@@ -144,6 +154,13 @@ class Preparer:
             model = make_model(config.model, config.data.size, num_views, torch_generator(0, "check"))
             self._state_bytes[key] = _STATE_BYTES_PER_WEIGHT * sum(value.numel() for value in model.unet.parameters())
         return self._state_bytes[key]
+
+
+def _span(stage: Stage) -> StageSpan:
+    """A stage for people: its steps, its prompt, and whatever else it sets."""
+    settings = {name: plain(getattr(stage, name)) for name in _NEUTRAL}
+    told = {name: value for name, value in settings.items() if value != _NEUTRAL[name]}
+    return StageSpan(stage.start, stage.end, stage.prompt, told)
 
 
 def check_response(config: RootCfg, nets: set[str]) -> ResponseRecord:

@@ -96,9 +96,9 @@ def build_plan(truth: Truth) -> Plan:
     order = run_order(runs, np.random.default_rng(0))
     trials = []
     for run, position in zip(runs, order, strict=True):
-        spans = (StageSpan(0, 300, run.cell["style"]),)
+        spans = (StageSpan(0, 300, run.cell["style"], {}),)
         if run.cell["schedule"] != "single":
-            spans = (StageSpan(0, 120, "facelift"), StageSpan(120, 300, run.cell["style"]))
+            spans = (StageSpan(0, 120, "facelift", {}), StageSpan(120, 300, run.cell["style"], {}))
         trials.append(
             TrialRecord(
                 trial_id(run.cell, run.seed), dict(run.cell), run.seed, position, 300, (), "mice-64", VIEWS, spans

@@ -105,7 +105,7 @@ def test_a_thousand_trials_are_summed_up(make_sweep: Callable[..., Path]) -> Non
     before = time.perf_counter()
     text, drawn, figure, table = forest_card(Findings(sweep))
     assert time.perf_counter() - before < 5
-    assert text.text.startswith("1,000 trials pass 1,125 stages in 125 trees: 300,000 steps asked, 103,125 distinct")  # pyright: ignore
+    assert text.text.startswith("1,000 trials: 1,125 stages in 125 trees, 300,000 steps asked, 103,125 distinct")  # pyright: ignore
     assert drawn.text == "Drawn: the first 5 of 125 trees."  # pyright: ignore
     assert figure.kind == "picture"
     assert len(table.rows) == 1 <= MAX_SHARED  # pyright: ignore

@@ -2,7 +2,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis.incidents import incidents
+from analysis.incidents import MEANING, incidents
 from analysis.load import Sweep
 from analysis.report import write_report
 
@@ -25,7 +25,7 @@ def test_incidents_name_trial_and_entry_on_the_page(make_sweep: Callable[..., Pa
     row = "| retried | 2026-01-02 03:04:05 | trial single · facelift, seed 0; reason killed by signal 9 |"
     assert row in markdown
     assert "entry state 00/12: sha256 differs" in markdown
-    assert "1 × requeued (suggestions of a driver that died were asked for again)" in markdown
+    assert "2 × requeued (a suggestion of a driver that died was asked for again)" in markdown
 
 
 def test_a_driver_that_never_ended_is_an_incident_once_another_started(make_sweep: Callable[..., Path]) -> None:
@@ -39,3 +39,16 @@ def test_a_driver_that_never_ended_is_an_incident_once_another_started(make_swee
 def test_no_incident_is_said(make_sweep: Callable[..., Path], tmp_path: Path) -> None:
     write_report(make_sweep(), tmp_path / "report")
     assert "No incident" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_requeued_suggestions_are_counted_each(make_sweep: Callable[..., Path]) -> None:
+    folder = make_sweep()
+    append(folder, {"event": "requeued", "suggestions": 2}, {"event": "requeued", "suggestions": 1})
+    assert [(incident.event, incident.count) for incident in incidents(Sweep(folder))] == [
+        ("requeued", 2),
+        ("requeued", 1),
+    ]
+
+
+def test_the_store_keeps_states() -> None:
+    assert not any("checkpoint" in meaning for meaning in MEANING.values())

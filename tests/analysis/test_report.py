@@ -196,7 +196,7 @@ def test_seeds_that_change_nothing_show_no_interval(make_sweep: Callable[..., Pa
 def test_other_responses_are_folded_on_the_page_only(make_sweep: Callable[..., Path], tmp_path: Path) -> None:
     page = write_report(make_sweep(), tmp_path / "report").page.read_text()
     assert page.count("<details>") == page.count("</details>") == 2
-    assert "<details><summary>Every trial that ran: 12</summary>" in page
+    assert "<details><summary>Every trial that ran, in run order: 12</summary>" in page
     assert "<details><summary>2 contrasts on 1 other response</summary>" in page
     markdown = (tmp_path / "report" / "report.md").read_text()
     assert "<details" not in markdown
@@ -213,7 +213,7 @@ def test_overhead_of_failed_trials_is_ignored(
     trials.to_csv(folder / "trials.csv", index=False)
     page = write_report(folder, tmp_path / "report").page
     assert json.loads((tmp_path / "report" / "report.json").read_text())["cost"]["max_overhead_seconds"] == 0.12
-    assert "Largest overhead of a done trial 0.12 s" in parse(page).text
+    assert "Largest overhead of a done trial: 0.12 s; largest memory: 0.90 GB." in parse(page).text
 
 
 def test_command_names_where_reports_went(

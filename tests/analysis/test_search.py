@@ -9,6 +9,7 @@ import pytest
 
 from analysis.cards_space import domain
 from analysis.findings import Findings
+from analysis.headline import headline
 from analysis.intervals import t_interval
 from analysis.load import Sweep
 from analysis.report import write_report
@@ -87,7 +88,7 @@ def test_the_report_claims_no_effects_and_says_so(make_search: Callable[..., Pat
     for title in ("## Answer", "## Effects", "## Any effect at all", "## Arms", "## Learning curves"):
         assert title not in text
     assert "trials of a search are selected by what came before, and early-stopped ones have truncated values" in text
-    assert "asha stopped 1 suggestions early: 1 at step 120." in text
+    assert "asha stopped 1 suggestion early: 1 at step 120." in text
     assert "Importances were not computed for this search." in text
     assert "1 of 12 trials not done" in report.page.read_text()
     assert report.sentences[1].startswith("It was chosen as the best of many")
@@ -164,3 +165,19 @@ def test_a_search_without_trials_reports(make_search: Callable[..., Path], tmp_p
 def test_a_range_says_its_scale() -> None:
     assert domain({"low": 1, "high": 9, "step": 2, "type": "int"}) == "1 to 9 in steps of 2"
     assert domain({"levels": {"a": {}, "b": {}}}) == "a, b"
+
+
+def test_the_head_names_the_trials_of_the_best_suggestion(make_search: Callable[..., Path]) -> None:
+    findings = Findings(Sweep(make_search()))
+    best = findings.best_suggestions[0]
+    first, second = (trial.trial_id for trial in best.trials)
+    assert headline(findings)[0].startswith(
+        f"Best of 4 finished suggestions: number {best.number}, trials {first} and {second} (schedule "
+    )
+
+
+def test_importances_hide_no_share(make_search: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_search()
+    (folder / "importances.json").write_text(json.dumps({"shares": {"style": 0.001, "schedule": 0.999}, "reason": ""}))
+    write_report(folder, tmp_path / "report")
+    assert "| style | \\< 1 % |" in (tmp_path / "report" / "report.md").read_text()

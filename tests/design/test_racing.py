@@ -150,4 +150,7 @@ def test_a_race_that_cannot_be_run_is_refused(race_cfg: RaceCfg, message: str) -
     with pytest.raises(MflabError, match=message):
         check_race(race_cfg, num_seeds=8)
     check_race(RaceCfg(), num_seeds=1)
+    for num_seeds in (1, 2):
+        with pytest.raises(MflabError, match=f"at least 3 seeds, .*, but got {num_seeds}; set sweep.seeds"):
+            check_race(RaceCfg([2]), num_seeds=num_seeds)
     check_race(RaceCfg([2, 7]), num_seeds=8)

@@ -125,7 +125,7 @@ def test_conditions_chain_and_tell_true_from_one() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"x": 2.0}, "must lie in"),
+        ({"x": 2.0}, r"must lie in its domain \(0 to 1 in steps of 0\.1\), but got 2\.0"),
         ({"x": 0.15}, "must lie in"),
         ({"x": True}, "must lie in"),
         ({"x": 0.5, "y": 1}, "no parameter y"),
@@ -179,7 +179,15 @@ def test_values_from_elsewhere_are_refused(values: dict, message: str) -> None:
         (
             {"y": {"key": "l", "choices": [1, 2]}, "x": {"key": "k", "choices": [1, 2], "when": {"y": [3]}}},
             {},
-            "y=3, which y cannot take",
+            "y=3, which y cannot take; it has 1, 2\\.",
+        ),
+        (
+            {
+                "y": {"key": "l", "low": 2, "high": 8, "step": 2, "type": "int"},
+                "x": {"key": "k", "choices": [1, 2], "when": {"y": [3]}},
+            },
+            {},
+            "y=3, which y cannot take; it has 2 to 8 in steps of 2\\.",
         ),
         (
             {"y": {"key": "l", "low": 0, "high": 1}, "x": {"key": "k", "choices": [1, 2], "when": {"y": [0.5]}}},

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mflab.errors import MflabError
 from mflab.results import Direction, ViewRecord
-from mflab.results.codec import decode, encode
+from mflab.results.decode import decode
+from mflab.results.encode import encode
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,23 @@ def test_values_that_are_not_plain_are_refused() -> None:
         encode(Branch(True, 1, 0.5, Direction.lower, None, (), (), (), {}, {"x": {"y": object()}}))
     with pytest.raises(ValueError, match="not JSON compliant"):
         encode(Branch(True, 1, 0.5, Direction.lower, None, (float("inf"),), (), (), {}, {}))
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A record to which a field was added in a later version."""
+
+    name: str
+    added: dict[str, Any] | None = field(default=None, hash=False)
+
+
+def test_a_record_of_an_earlier_version_gets_the_defaults_of_what_was_added() -> None:
+    assert decode(Grown, {"name": "a"}, "g.json") == Grown("a", None)
+    for grown in (Grown("a"), Grown("a", {}), Grown("a", {"x": 0.5})):
+        assert decode(Grown, json.loads(encode(grown)), "g.json") == grown
+    with pytest.raises(MflabError, match=r"g\.json misses field name; a Grown has name, added"):
+        decode(Grown, {"added": None}, "g.json")
+    with pytest.raises(MflabError, match=r"g\.json has unknown field other"):
+        decode(Grown, {"name": "a", "other": 1}, "g.json")
+    with pytest.raises(MflabError, match=r"g\.json\.added must be dict"):
+        decode(Grown, {"name": "a", "added": []}, "g.json")

@@ -29,7 +29,7 @@ PLAN = Plan(
     trials=(
         TrialRecord(
             "t0", {"lr": "high"}, 0, 1, 300, ("optim.lr=0.001",), "mice", (ViewRecord("front", 0.0, 20.0),),
-            (StageSpan(0, 300, "facelift"),),
+            (StageSpan(0, 200, "facelift", {}), StageSpan(200, 300, "facelift", {"lr_multiplier": 0.1})),
         ),
     ),
     stages=(StageRecord("r/00000300-s", "", 0, 300, ("facelift",), ("t0",), False),),
@@ -58,9 +58,18 @@ def test_whole_numbers_are_accepted_where_floats_belong() -> None:
     assert Plan.from_json(json.dumps(raw)) == PLAN
 
 
+def test_a_plan_of_before_stage_settings_is_read_and_says_that_it_does_not_tell_them() -> None:
+    raw = json.loads(PLAN.to_json())
+    for span in raw["trials"][0]["stages"]:
+        del span["settings"]
+    assert [span.settings for span in Plan.from_json(json.dumps(raw)).trials[0].stages] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda raw: raw["trials"][0]["stages"][0].pop("prompt"), r"stages\[0\] misses field prompt"),
+        (lambda raw: raw["trials"][0]["stages"][0].update(settings=1), r"stages\[0\]\.settings must be dict"),
         (lambda raw: raw.update(format=3), "format 2, but got format=3"),
         (lambda raw: raw.pop("trials"), "misses field trials"),
         (lambda raw: raw.update(extra=1), "has unknown field extra"),

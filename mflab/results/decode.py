@@ -1,11 +1,10 @@
-"""Records (nested dataclasses of plain values) as JSON text and back: strict, and quick for plans of 10,000 trials."""
+"""Parsed JSON as records (nested dataclasses of plain values): strict, and quick for plans of 10,000 trials."""
 
 import dataclasses
-import itertools
-import json
 from collections.abc import Callable
+from dataclasses import MISSING
 from enum import Enum
-from functools import cache, lru_cache
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -17,29 +16,6 @@ _Place = str | tuple[Any, str | int]
 _Decoder = Callable[[Any, _Place], Any]
 
 
-def encode(record: object) -> str:
-    """A record as `json.dumps(dataclasses.asdict(record), indent=2)` writes it, enums by name, newline at the end.
-
-    Raises:
-        TypeError: a value that is not plain.
-        ValueError: a number that JSON lacks.
-
-    Example:
-        >>> from mflab.results.plan import DesignRecord
-        >>> print(encode(DesignRecord("one_factor", (0, 1))), end="")
-        {
-          "kind": "one_factor",
-          "seeds": [
-            0,
-            1
-          ]
-        }
-    """
-    pieces: list[str] = []
-    _write(record, "\n", pieces.append)
-    return "".join([*pieces, "\n"])
-
-
 def decode(kind: type[Record], value: Any, source: str) -> Record:
     """Parsed JSON as a record.
 
@@ -49,58 +25,9 @@ def decode(kind: type[Record], value: Any, source: str) -> Record:
         source: name of the text in error messages.
 
     Raises:
-        MflabError: a field is missing, unknown or ill-typed; names its place.
+        MflabError: a field without a default is missing, or one is unknown or ill-typed; names its place.
     """
     return _decoder(kind)(value, source)
-
-
-def _write(value: Any, newline: str, write: Callable[[str], None]) -> None:
-    """Writes a value whose own line starts with `newline`: a line break and its indent."""
-    if dataclasses.is_dataclass(type(value)):
-        value = {name: getattr(value, name) for name in _names(type(value))}
-    if isinstance(value, dict):
-        (start, end), items = "{}", value.values()
-    elif isinstance(value, list | tuple):
-        (start, end), items = "[]", value
-    else:
-        return write(_encoder(",").encode(value))
-    inner = f"{newline}  "
-    if not items:
-        return write(start + end)
-    if not any(_is_container(kind) for kind in set(map(type, items))):
-        # The C encoder cannot indent, but what holds no containers only needs a line break at each comma.
-        return write(f"{start}{inner}{_encoder(f',{inner}').encode(value)[1:-1]}{newline}{end}")
-    keys = map(_key, value) if isinstance(value, dict) else itertools.repeat("", len(items))
-    for number, (key, item) in enumerate(zip(keys, items, strict=True)):
-        write(f"{',' if number else start}{inner}{key}")
-        _write(item, inner, write)
-    return write(f"{newline}{end}")
-
-
-@cache
-def _encoder(separator: str) -> json.JSONEncoder:
-    return json.JSONEncoder(allow_nan=False, separators=(separator, ": "), default=_encode_leaf)
-
-
-@lru_cache(maxsize=1024, typed=True)
-def _key(key: Any) -> str:
-    return _encoder(",").encode({key: 0})[1:-2]
-
-
-def _encode_leaf(value: object) -> str:
-    if isinstance(value, Enum):
-        return value.name
-    raise TypeError(f"a plan holds plain values only, but got {value!r} of type {type(value).__name__}")
-
-
-@cache
-def _is_container(kind: type) -> bool:
-    return issubclass(kind, dict | list | tuple) or dataclasses.is_dataclass(kind)
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @cache
@@ -157,16 +84,17 @@ def _dict_decoder(kind: Any, item_kind: Any) -> _Decoder:
 
 
 def _record_decoder(kind: Any) -> _Decoder:
-    names, hints = _names(kind), get_type_hints(kind)
-    parts = [(name, hints[name], _decoder(hints[name])) for name in names]
+    hints = get_type_hints(kind)
+    parts = [(item.name, hints[item.name], _decoder(hints[item.name])) for item in dataclasses.fields(kind)]
+    known = {name for name, _, _ in parts}
 
     def decode_record(value: Any, place: _Place) -> Any:
         if not isinstance(value, dict):
             raise MflabError(
                 f"{_place_text(place)} must be an object, but got {value!r}; start the sweep again to rewrite the plan."
             )
-        if value.keys() != set(names):
-            raise _wrong_fields(kind, value, place)
+        if value.keys() != known:
+            value = _with_defaults(kind, value, place)
         # Most values are of their type already, and a plan has hundreds of thousands.
         return kind(
             *[
@@ -178,11 +106,20 @@ def _record_decoder(kind: Any) -> _Decoder:
     return decode_record
 
 
-def _wrong_fields(kind: Any, value: dict[str, Any], place: _Place) -> MflabError:
-    names = _names(kind)
-    missing, unknown = [name for name in names if name not in value], [key for key in value if key not in names]
-    problem = f"misses field {', '.join(missing)}" if missing else f"has unknown field {', '.join(unknown)}"
-    return MflabError(f"{_place_text(place)} {problem}; a {kind.__name__} has {', '.join(names)}.")
+def _with_defaults(kind: Any, value: dict[str, Any], place: _Place) -> dict[str, Any]:
+    """The fields of a record of an earlier version, which lacks what was added with a default since.
+
+    Raises:
+        MflabError: a field without a default is missing, or one is unknown.
+    """
+    defaults = {item.name: item.default for item in dataclasses.fields(kind) if item.default is not MISSING}
+    names = [item.name for item in dataclasses.fields(kind)]
+    missing = [name for name in names if name not in value and name not in defaults]
+    unknown = [key for key in value if key not in names]
+    if missing or unknown:
+        problem = f"misses field {', '.join(missing)}" if missing else f"has unknown field {', '.join(unknown)}"
+        raise MflabError(f"{_place_text(place)} {problem}; a {kind.__name__} has {', '.join(names)}.")
+    return {**defaults, **value}
 
 
 def _ill_typed(kind: Any, value: Any, place: _Place) -> MflabError:

@@ -1,0 +1,81 @@
+"""Records (nested dataclasses of plain values) as JSON text, quick for plans of 10,000 trials."""
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Callable
+from enum import Enum
+from functools import cache, lru_cache
+from typing import Any
+
+
+def encode(record: object) -> str:
+    """A record as `json.dumps(dataclasses.asdict(record), indent=2)` writes it, enums by name, newline at the end.
+
+    Raises:
+        TypeError: a value that is not plain.
+        ValueError: a number that JSON lacks.
+
+    Example:
+        >>> from mflab.results.plan import DesignRecord
+        >>> print(encode(DesignRecord("one_factor", (0, 1))), end="")
+        {
+          "kind": "one_factor",
+          "seeds": [
+            0,
+            1
+          ]
+        }
+    """
+    pieces: list[str] = []
+    _write(record, "\n", pieces.append)
+    return "".join([*pieces, "\n"])
+
+
+def _write(value: Any, newline: str, write: Callable[[str], None]) -> None:
+    """Writes a value whose own line starts with `newline`: a line break and its indent."""
+    if dataclasses.is_dataclass(type(value)):
+        value = {name: getattr(value, name) for name in _names(type(value))}
+    if isinstance(value, dict):
+        (start, end), items = "{}", value.values()
+    elif isinstance(value, list | tuple):
+        (start, end), items = "[]", value
+    else:
+        return write(_encoder(",").encode(value))
+    inner = f"{newline}  "
+    if not items:
+        return write(start + end)
+    if not any(_is_container(kind) for kind in set(map(type, items))):
+        # The C encoder cannot indent, but what holds no containers only needs a line break at each comma.
+        return write(f"{start}{inner}{_encoder(f',{inner}').encode(value)[1:-1]}{newline}{end}")
+    keys = map(_key, value) if isinstance(value, dict) else itertools.repeat("", len(items))
+    for number, (key, item) in enumerate(zip(keys, items, strict=True)):
+        write(f"{',' if number else start}{inner}{key}")
+        _write(item, inner, write)
+    return write(f"{newline}{end}")
+
+
+@cache
+def _encoder(separator: str) -> json.JSONEncoder:
+    return json.JSONEncoder(allow_nan=False, separators=(separator, ": "), default=_encode_leaf)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _key(key: Any) -> str:
+    return _encoder(",").encode({key: 0})[1:-2]
+
+
+def _encode_leaf(value: object) -> str:
+    if isinstance(value, Enum):
+        return value.name
+    raise TypeError(f"a plan holds plain values only, but got {value!r} of type {type(value).__name__}")
+
+
+@cache
+def _is_container(kind: type) -> bool:
+    return issubclass(kind, dict | list | tuple) or dataclasses.is_dataclass(kind)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
