@@ -2,8 +2,9 @@
 
 import gc
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +23,8 @@ from mflab.sweep.overrides import COMMAND, repeat_command
 from mflab.sweep.plan import make_plan
 from mflab.sweep.planned import SweepPlan, running_folder, sweep_folder
 from mflab.sweep.schedule import Schedule
+from mflab.sweep.store import StoreFull
+from mflab.sweep.store.full import full_disk, full_folder
 from mflab.sweep.summary import print_end, print_plan
 from mflab.tracking.console import SweepConsole
 
@@ -52,14 +55,28 @@ def main(arguments: Sequence[str] | None = None, run_jobs: JobRunner | None = No
     try:
         config = compose(overrides)
         folder = sweep_folder(config)
-        with sweep_lock(folder), Ledger(folder) as ledger:
+        with _full_disk_is_told(folder), sweep_lock(folder), Ledger(folder) as ledger:
             return _run(config, overrides, ledger, console, run_jobs)
     except MflabError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        is_full = isinstance(error, StoreFull) or full_disk(error) is not None
+        text = f"{error} To go on: {repeat_command(overrides)}" if is_full else str(error)
+        sys.stderr.write(f"error: {' '.join(text.split())}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write(f"Interrupted. To go on: {repeat_command(overrides)}\n")
         return 130
+
+
+@contextmanager
+def _full_disk_is_told(folder: Path) -> Iterator[None]:
+    """Turns a full disk into an error for people, wherever the driver meets it."""
+    try:
+        yield
+    except OSError as error:
+        cause = full_disk(error)
+        if cause is None:
+            raise
+        raise full_folder(folder, cause) from error
 
 
 def _run(

@@ -16,7 +16,7 @@ from mflab.sweep.baselines import baseline_path, run_pretrained, run_reference
 from mflab.sweep.inputs import InputCache
 from mflab.sweep.outcome import Progress, TrialOutcome
 from mflab.sweep.store import StoreFull
-from mflab.sweep.store.full import full_disk
+from mflab.sweep.store.full import full_disk, full_folder
 from mflab.sweep.trial import run_trial
 from mflab.sweep.work import StageFailed, StopTrial, Work
 
@@ -92,7 +92,11 @@ def _run(job: Job, cache: InputCache) -> TrialOutcome:
 
 def _describe(job: Job, error: Exception) -> str:
     """One line about an error; the traceback goes to a file, if the folder still takes one."""
-    text = str(error) if isinstance(error, MflabError) else f"{type(error).__name__}: {error}"
+    text, cause = f"{type(error).__name__}: {error}", full_disk(error)
+    if isinstance(error, MflabError):
+        text = str(error)
+    elif cause is not None:
+        text = str(full_folder(job.sweep, cause))
     path = job.folder / TRACEBACK_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,10 +39,18 @@ class Ledger:
         self._file.close()
 
     def append(self, event: str, **fields: Any) -> dict[str, Any]:
-        """Writes one event with the present time; returns the row."""
+        """Writes one event with the present time, all of it or nothing; returns the row."""
         row = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
-        self._file.write((json.dumps(row) + "\n").encode())
-        os.fsync(self._file.fileno())
+        line = memoryview((json.dumps(row) + "\n").encode())
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            # A disk that is almost full takes a part of a line and says so in the number of bytes alone.
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            os.ftruncate(self._file.fileno(), size)
+            raise
         return row
 
     def read(self) -> list[dict[str, Any]]:

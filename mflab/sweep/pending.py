@@ -1,6 +1,6 @@
 """What a start of a sweep has to do: missing baselines first, then the missing trials."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,15 @@ def pending_trials(plan: SweepPlan, endings: Mapping[str, Ending]) -> list[Trial
     return [
         trial
         for trial in sorted(plan.record.trials, key=lambda trial: trial.run_order)
-        if only in ("", trial.trial_id) and not is_over(plan.folder, trial.trial_id, endings, retry_diverged=bool(only))
+        if only in ("", trial.trial_id)
+        and not is_over(plan.folder, trial.trial_id, endings, [plan.record.response.name], retry_diverged=bool(only))
     ]
 
 
-def is_over(folder: Path, trial_id: str, endings: Mapping[str, Ending], retry_diverged: bool) -> bool:
-    """Whether a trial needs no work: it ended, and its files are there."""
+def is_over(
+    folder: Path, trial_id: str, endings: Mapping[str, Ending], responses: Iterable[str], retry_diverged: bool
+) -> bool:
+    """Whether a trial needs no work: it ended, these responses were measured, and its files are there."""
     if trial_id not in endings:
         return False
     own = trial_folder(folder, trial_id)
@@ -47,7 +50,10 @@ def is_over(folder: Path, trial_id: str, endings: Mapping[str, Ending], retry_di
         # Rows that were removed are made again.
         return False
     status = endings[trial_id]["event"]
-    return status == Status.done.value or (status == Status.diverged.value and not retry_diverged)
+    if status == Status.done.value:
+        # Where LPIPS weights came later, the store evaluates the last state anew.
+        return set(responses) <= set(endings[trial_id]["responses"])
+    return status == Status.diverged.value and not retry_diverged
 
 
 def task_of(trial: PreparedTrial, folder: Path, order: int) -> Task:

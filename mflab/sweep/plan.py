@@ -106,7 +106,7 @@ def assemble_plan(
     endings = latest(ledger)
     # A search knows by itself what is left of it.
     waiting = records if search is None else []
-    left = [record for record in waiting if not is_over(folder, record.trial_id, endings, retry_diverged=False)]
+    left = [one for one in waiting if not is_over(folder, one.trial_id, endings, [response.name], False)]
     schedule = Schedule(Known.of(store), lambda name: False)
     routes = {record.trial_id: trials[record.trial_id].route for record in records}
     schedule.add([task_of(trials[record.trial_id], folder, record.run_order) for record in left], routes)

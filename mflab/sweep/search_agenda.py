@@ -122,7 +122,8 @@ class SearchAgenda:
         if leader is not None:
             leader.followers.append(group.number)
             return
-        over = {one for one in group.trials if is_over(self.plan.folder, one, self.endings, retry_diverged=False)}
+        needed = self.search.responses
+        over = {one for one in group.trials if is_over(self.plan.folder, one, self.endings, needed, False)}
         self.groups[group.number] = group
         if any(self.endings[one]["event"] == Status.diverged.value for one in over):
             self._give_up(group, "")

@@ -79,9 +79,7 @@ def _disk_line(plan: SweepPlan) -> str:
     leaves = {trial.route.leaf: trial.cell.state_bytes for trial in plan.trials.values() if trial.route.leaf}
     kept = sum(leaves.values())
     if 0 < budget < kept:
-        line += (
-            f"; its budget of {_format_bytes(budget)} cannot hold the last states, {_format_bytes(kept)}"
-        )
+        line += f"; its budget of {_format_bytes(budget)} cannot hold the last states, {_format_bytes(kept)}"
     elif 0 < budget < record.disk_bytes:
         line += f"; its budget is {_format_bytes(budget)}, so states that nobody needs any more go on the way"
     return line
@@ -151,8 +149,9 @@ def _print_best(plan: SweepPlan, endings: Mapping[str, Mapping[str, Any]], conso
     values: dict[int, list[tuple[TrialRecord, float]]] = defaultdict(list)
     response = plan.record.response
     for trial in plan.record.trials:
-        if trial.trial_id in endings and endings[trial.trial_id]["event"] == Status.done.value:
-            values[trial.run_order].append((trial, endings[trial.trial_id]["responses"][response.name]))
+        ending = endings[trial.trial_id] if trial.trial_id in endings else None
+        if ending is not None and ending["event"] == Status.done.value and response.name in ending["responses"]:
+            values[trial.run_order].append((trial, ending["responses"][response.name]))
     means = {
         number: fmean(value for _, value in own)
         for number, own in values.items()

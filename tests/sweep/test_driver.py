@@ -1,6 +1,7 @@
 """What a start of a sweep does, without Ray: runs what is missing, records what happened, exports tables."""
 
 import errno
+import json
 import os
 import re
 import shlex
@@ -115,6 +116,17 @@ def test_trials_whose_files_were_removed_are_made_again(tiny: list[str], folder:
     assert sweep(tiny, refuse) == 0
     pd.testing.assert_frame_equal(read_metrics(folder), metrics)
     assert set(read_training(folder).trial_id) == {first, second}
+
+
+def test_done_trial_whose_response_was_not_measured_is_evaluated_anew(tiny: list[str], folder: Path, sweep, events):
+    assert sweep(tiny) == 0
+    rows = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
+    done = [row for row in rows if row["event"] == "done"]
+    del done[0]["responses"]["val/psnr_fg"]
+    (folder / "ledger.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert sweep(tiny, refuse) == 0
+    assert [one for event, one in events() if event == "done"][2:] == [done[0]["trial_id"]]
+    assert read_trials(folder)["val/psnr_fg"].notna().all()
 
 
 def test_dry_run_of_another_plan_leaves_plan_and_tables_of_the_same_trials(tiny: list[str], folder: Path, sweep):

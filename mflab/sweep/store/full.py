@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from mflab.errors import MflabError
 
@@ -41,6 +42,13 @@ def full_disk_is_store_full(url: str) -> Iterator[None]:
             f"A store must have room for what is written, but the disk of {url} is full ({cause.strerror}); "
             f"{remedy(url)}."
         ) from error
+
+
+def full_folder(folder: Path, cause: OSError) -> StoreFull:
+    """The error of a sweep folder whose disk takes no more."""
+    return StoreFull(
+        f"A sweep folder must have room for what happens, but the disk of {folder} is full ({cause}); free disk."
+    )
 
 
 def full_disk(error: BaseException | None, handled: BaseException | None = None) -> OSError | None:
