@@ -14,12 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mflab.sweep.artifacts import trial_folder
 from mflab.sweep.command import main
-from mflab.sweep.hooks import Hooks
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.jobs import Job, JobKind, run_job
-from mflab.sweep.outcome import TrialOutcome
+from mflab.sweep.running.hooks import Hooks
+from mflab.sweep.running.jobs import Job, JobKind, run_job
+from mflab.sweep.stages.artifacts import trial_folder
+from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.outcome import TrialOutcome
 from mflab.sweep.store import Kind
 from mflab.sweep.store.reading import FOLDERS
 

@@ -23,10 +23,10 @@ def train_treatment(config: dict[str, Any], overrides: list[str], levels: dict[s
     # Workers alone pay for these imports.
     from mflab.config import compose
     from mflab.model import make_model
-    from mflab.sweep.artifacts import responses, weights_digest
-    from mflab.sweep.inputs import InputCache, open_inputs
-    from mflab.sweep.overrides import format_override
-    from mflab.sweep.process_state import prepare_process
+    from mflab.sweep.planning.overrides import format_override
+    from mflab.sweep.stages.artifacts import responses, weights_digest
+    from mflab.sweep.stages.inputs import InputCache, open_inputs
+    from mflab.sweep.stages.process_state import prepare_process
     from mflab.train import DiffusionTask, TrainState, average_weights, find_device, torch_generator, train
 
     treatment = [format_override(key, value) for key, value in levels[config["treatment"]].items()]

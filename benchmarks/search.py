@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mflab.design.search import Pruner, SearchCfg
 from mflab.design.space import parse_space
-from mflab.sweep.study import Study, open_study
+from mflab.sweep.search.study import Study, open_study
 
 MAX_STEP = 200
 REPORTS = (50, 100)

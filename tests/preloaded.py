@@ -9,7 +9,7 @@ import sys
 import mflab.metrics.__main__
 import mflab.prompts.__main__
 import mflab.sweep.command
-import mflab.sweep.search_agenda  # noqa: F401  searches import it when they start
+import mflab.sweep.search.search_agenda  # noqa: F401  searches import it when they start
 
 
 def main() -> None:

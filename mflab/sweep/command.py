@@ -12,20 +12,20 @@ from rich.console import Console
 from mflab.config import RootCfg, compose, sweep_questions
 from mflab.errors import MflabError
 from mflab.results import PLAN_FILE, TrialRecord
-from mflab.sweep.agenda import Agenda
-from mflab.sweep.design_agenda import design_agenda
-from mflab.sweep.driver import Driver, MakeAgenda, exit_status
-from mflab.sweep.endings import failures
-from mflab.sweep.hooks import Hooks, JobRunner
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.ledger import Ledger, sweep_lock
-from mflab.sweep.overrides import COMMAND, repeat_command
-from mflab.sweep.plan import make_plan
-from mflab.sweep.planned import SweepPlan, running_folder, sweep_folder
-from mflab.sweep.schedule import Schedule
+from mflab.sweep.planning.ledger import Ledger, sweep_lock
+from mflab.sweep.planning.overrides import COMMAND, repeat_command
+from mflab.sweep.planning.plan import make_plan
+from mflab.sweep.planning.planned import SweepPlan, running_folder, sweep_folder
+from mflab.sweep.running.agenda import Agenda
+from mflab.sweep.running.design_agenda import design_agenda
+from mflab.sweep.running.driver import Driver, MakeAgenda, exit_status
+from mflab.sweep.running.endings import failures
+from mflab.sweep.running.hooks import Hooks, JobRunner
+from mflab.sweep.running.summary import print_end, print_plan
+from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.schedule import Schedule
 from mflab.sweep.store import StoreFull
 from mflab.sweep.store.full import full_disk, full_folder
-from mflab.sweep.summary import print_end, print_plan
 from mflab.tracking.console import SweepConsole
 
 USAGE = f"""Runs a sweep: {COMMAND} [+sweep=NAME] [key=value ...]
@@ -110,8 +110,8 @@ def _plan_search(
     config: RootCfg, overrides: Sequence[str], ledger: Ledger, resources: ExitStack
 ) -> tuple[SweepPlan, MakeAgenda]:
     # Optuna costs a second that a design need not pay.
-    from mflab.sweep.search_agenda import SearchAgenda, write_importances
-    from mflab.sweep.search_plan import Suggester, declare_search, make_search_plan
+    from mflab.sweep.search.search_agenda import SearchAgenda, write_importances
+    from mflab.sweep.search.search_plan import Suggester, declare_search, make_search_plan
 
     search = declare_search(config, overrides)
     study = resources.enter_context(search.open())
@@ -138,7 +138,7 @@ def _plan_search(
 
 def _run_on_ray(workers: int, threads: int, hooks: Hooks) -> None:
     # Seconds that a dry run, a finished sweep and a mistake need not pay.
-    from mflab.sweep.runner import run_jobs
+    from mflab.sweep.running.runner import run_jobs
 
     run_jobs(workers, threads, hooks)
 

@@ -9,7 +9,7 @@ from mflab.config import compose, treatment
 from mflab.errors import MflabError
 from mflab.model.weights import SHIPPED, save_weights
 from mflab.results import Plan, Status, read_plan, read_training, read_trials
-from mflab.sweep.artifacts import WEIGHTS_FOLDER
+from mflab.sweep.stages.artifacts import WEIGHTS_FOLDER
 
 # Enough losses to tell the recipe from another one, few enough for a test to repeat.
 NUM_LOSSES = 3

@@ -11,12 +11,12 @@ import torch
 from mflab.config import RootCfg
 from mflab.results import read_ledger
 from mflab.sweep.command import main
-from mflab.sweep.hooks import Hooks
-from mflab.sweep.inputs import InputCache, open_inputs
-from mflab.sweep.jobs import run_job
-from mflab.sweep.keys import step_records
-from mflab.sweep.route import make_route
-from mflab.sweep.work import Work
+from mflab.sweep.running.hooks import Hooks
+from mflab.sweep.running.jobs import run_job
+from mflab.sweep.stages.inputs import InputCache, open_inputs
+from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.route import make_route
+from mflab.sweep.stages.work import Work
 
 TINY = [
     "model.weights=none",

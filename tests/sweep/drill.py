@@ -19,9 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from mflab.results import read_ledger, read_metrics, read_plan
-from mflab.sweep.attempts import read_attempts
 from mflab.sweep.command import main
-from mflab.sweep.ledger import latest
+from mflab.sweep.planning.ledger import latest
+from mflab.sweep.stages.attempts import read_attempts
 from mflab.sweep.store import Kind, Store
 from mflab.sweep.store.__main__ import main as store_main
 from tests.sweep.conftest import run_serially
@@ -139,7 +139,7 @@ class Nursery:
 
 def _serve() -> None:
     """The nursery: forks a driver per request, and tells how drivers ended."""
-    from mflab.sweep import runner, runner_worker  # noqa: F401  what every driver would import
+    from mflab.sweep.running import runner, runner_worker  # noqa: F401  what every driver would import
 
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
@@ -181,7 +181,7 @@ def _on_two_nodes(overrides: list[str]) -> int:
     import ray
     from ray.cluster_utils import Cluster
 
-    from mflab.sweep.overrides import split_override
+    from mflab.sweep.planning.overrides import split_override
 
     values = dict(split_override(text) for text in overrides)
     folder = Path("outputs") / values["sweep.name"]

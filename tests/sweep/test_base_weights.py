@@ -10,13 +10,13 @@ from mflab.config import compose, treatment
 from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.model.weights import SHIPPED
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.outcome import Progress
-from mflab.sweep.records import History
 from mflab.sweep.ship import NUM_LOSSES, ship
+from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.outcome import Progress
+from mflab.sweep.stages.records import History
+from mflab.sweep.stages.trial import run_trial
+from mflab.sweep.stages.work import StopTrial
 from mflab.sweep.store import Kind, Store
-from mflab.sweep.trial import run_trial
-from mflab.sweep.work import StopTrial
 from mflab.train import torch_generator
 from tests.sweep.conftest import whole
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from mflab.results import read_ledger, read_plan, read_trials
-from mflab.sweep import ledger as ledger_module
 from mflab.sweep.command import main
-from mflab.sweep.hooks import Hooks
+from mflab.sweep.planning import ledger as ledger_module
+from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.store import Kind, Store, StoreFull
 from mflab.sweep.store import entry as entry_module
 from mflab.sweep.store.drivers import DriverRecord, write_driver

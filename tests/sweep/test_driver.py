@@ -25,11 +25,11 @@ from mflab.results import (
     read_trials,
 )
 from mflab.sweep import __main__ as entry_point
-from mflab.sweep import adopt
-from mflab.sweep.chain import step_of
-from mflab.sweep.hooks import Hooks
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.jobs import JobKind, run_job
+from mflab.sweep.running import adopt
+from mflab.sweep.running.hooks import Hooks
+from mflab.sweep.running.jobs import JobKind, run_job
+from mflab.sweep.stages.chain import step_of
+from mflab.sweep.stages.inputs import InputCache
 from mflab.sweep.store import Kind, Store
 from tests.sweep.conftest import run_serially
 

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from mflab.results import MetricRow, Status, read_ledger, read_plan, read_trials
-from mflab.sweep.artifacts import write_rows
-from mflab.sweep.hooks import Hooks
-from mflab.sweep.jobs import Job, JobKind
-from mflab.sweep.outcome import TrialOutcome
+from mflab.sweep.running.hooks import Hooks
+from mflab.sweep.running.jobs import Job, JobKind
+from mflab.sweep.stages.artifacts import write_rows
+from mflab.sweep.stages.outcome import TrialOutcome
 
 ARMS = "+sweep.factors.style={key:prompts.style,levels:[facelift,mouse_elevated,realistic]}"
 SEEDS = 8

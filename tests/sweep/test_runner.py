@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from mflab.results import read_ledger, read_metrics, read_trials
-from mflab.sweep.attempts import read_attempts
 from mflab.sweep.command import main
+from mflab.sweep.stages.attempts import read_attempts
 
 pytestmark = pytest.mark.slow
 

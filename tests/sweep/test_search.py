@@ -12,10 +12,10 @@ import optuna
 import pytest
 
 from mflab.results import read_ledger, read_plan, read_trials
-from mflab.sweep import search_plan
-from mflab.sweep.hooks import Hooks
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.jobs import JobKind, run_job
+from mflab.sweep.running.hooks import Hooks
+from mflab.sweep.running.jobs import JobKind, run_job
+from mflab.sweep.search import search_plan
+from mflab.sweep.stages.inputs import InputCache
 from tests.sweep.conftest import run_serially
 
 SPACE = (

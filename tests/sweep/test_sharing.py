@@ -20,17 +20,18 @@ from torch import Tensor
 from mflab.config import RootCfg, compose
 from mflab.curriculum import StageState
 from mflab.results import read_ledger, read_metrics, read_plan, read_training, read_trials
-from mflab.sweep import cells, command
-from mflab.sweep.attempts import read_attempts
-from mflab.sweep.hooks import Hooks
-from mflab.sweep.inputs import InputCache
-from mflab.sweep.ledger import latest
-from mflab.sweep.outcome import TrialOutcome
-from mflab.sweep.plan import make_plan
-from mflab.sweep.planned import SweepPlan
+from mflab.sweep import command
+from mflab.sweep.planning import cells
+from mflab.sweep.planning.ledger import latest
+from mflab.sweep.planning.plan import make_plan
+from mflab.sweep.planning.planned import SweepPlan
+from mflab.sweep.running.hooks import Hooks
+from mflab.sweep.stages.attempts import read_attempts
+from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.outcome import TrialOutcome
+from mflab.sweep.stages.trial import run_trial
 from mflab.sweep.store import Kind, Store
 from mflab.sweep.store.__main__ import main as store_main
-from mflab.sweep.trial import run_trial
 from mflab.train import DiffusionTask
 from tests.sweep.conftest import TINY, run_serially, whole
 

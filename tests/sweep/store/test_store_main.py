@@ -75,7 +75,7 @@ def test_verify_exits_1_once_and_sets_damage_aside(filled: Store, capsys: pytest
     path.write_bytes(data)
     status, out, record = _run(capsys, "verify", filled.url)
     assert (status, record) == (1, {"whole": 3, "damaged": 1})
-    assert "state r1/2: the SHA-256" in out and "next start" in out
+    assert "state r1/2: the SHA-256" in out and "makes it again" in out
     assert _run(capsys, "verify", filled.url)[::2] == (0, {"whole": 3, "damaged": 0})
 
 

@@ -1,0 +1,193 @@
+"""From overrides to the plan of a sweep: factors, cells, seeds, run order, audit, stage forest, cost."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from mflab.config import RootCfg
+from mflab.design import Audit, Cell, Factor, audit_design, make_design, parse_factors, replicate, run_order
+from mflab.errors import MflabError
+from mflab.results import (
+    DesignRecord,
+    Plan,
+    ResponseRecord,
+    TrialRecord,
+)
+from mflab.sweep.planning.baselines import dataset_labels
+from mflab.sweep.planning.cells import compose_cells
+from mflab.sweep.planning.estimate import count_steps, estimate_seconds
+from mflab.sweep.planning.ledger import latest
+from mflab.sweep.planning.left import is_over, task_of
+from mflab.sweep.planning.overrides import check_overrides
+from mflab.sweep.planning.plan_records import (
+    factor_record,
+    plan_provenance,
+    race_rule,
+    stage_records,
+    trial_record,
+    weakest_exactness,
+)
+from mflab.sweep.planning.planned import SweepPlan, open_store, sweep_folder
+from mflab.sweep.planning.prepare import PreparedTrial, Preparer, check_response
+from mflab.sweep.stages.forest import Forest
+from mflab.sweep.stages.identity import check_distinct
+from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.known import Known
+from mflab.sweep.stages.schedule import Schedule
+
+
+def make_plan(
+    config: RootCfg, overrides: Sequence[str], ledger: Sequence[Mapping[str, Any]], cache: InputCache
+) -> SweepPlan:
+    """The plan of a sweep; every input of every cell is opened and checked on the way.
+
+    Args:
+        config: composed from `overrides`.
+        overrides: the command line.
+        ledger: rows of earlier starts: finished trials are not run again, and their speed gives the estimate.
+        cache: keeps opened inputs.
+
+    Raises:
+        MflabError: a design that cannot answer its question, an override of a factor's key, two names for one
+            treatment, or any input that is missing, broken or unfitting.
+    """
+    sweep = config.sweep
+    if sweep.search.space or sweep.search.settings:
+        raise MflabError("A search must have suggestions to make, but got trials=0; set sweep.search.trials.")
+    factors = parse_factors(sweep.factors)
+    owners = {key: f"factor {factor.name}" for factor in factors for key in factor.keys}
+    check_overrides(overrides, owners, "sweep.factors")
+    runs = replicate(make_design(sweep.design, factors, sweep.baseline), sweep.seeds)
+    audit = audit_design(factors, runs)
+    check_audit(audit, sweep.allow_confounded)
+    order = run_order(runs, np.random.default_rng(sweep.order_seed))
+    preparer = Preparer(cache)
+    distinct = {_key(run.cell): run.cell for run in runs}
+    composed = compose_cells(factors, list(distinct.values()), overrides)
+    cells = {key: preparer.cell(*one) for key, one in zip(distinct, composed, strict=True)}
+    prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
+    check_distinct([one.trial_id for one in prepared], [run.cell for run in runs], [run.seed for run in runs])
+    trials = {one.trial_id: one for one in prepared}
+    response = check_response(config, {one.config.validation.lpips for one in cells.values()})
+    return assemble_plan(
+        config,
+        overrides,
+        trials,
+        [trial_record(one, run, place) for one, run, place in zip(prepared, runs, order, strict=True)],
+        factors,
+        audit,
+        response,
+        ledger,
+    )
+
+
+def assemble_plan(
+    config: RootCfg,
+    overrides: Sequence[str],
+    trials: dict[str, PreparedTrial],
+    records: Sequence[TrialRecord],
+    factors: Sequence[Factor],
+    audit: Audit,
+    response: ResponseRecord,
+    ledger: Sequence[Mapping[str, Any]],
+    search: dict[str, Any] | None = None,
+) -> SweepPlan:
+    """The plan of prepared trials: what they share, what the store already has, what is left and how long it takes."""
+    store = open_store(config)
+    folder = sweep_folder(config)
+    known = Known.of(store)
+    configs = {one: trial.config for one, trial in trials.items()}
+    labels = dataset_labels(configs, {one: trial.cell.keys for one, trial in trials.items()})
+    records = [replace(record, dataset=labels[record.trial_id]) for record in records]
+    endings = latest(ledger)
+    # A search knows by itself what is left of it.
+    waiting = records if search is None else []
+    left = [one for one in waiting if not is_over(folder, one.trial_id, endings, [response.name], False)]
+    schedule = Schedule(Known.of(store), lambda name: False)
+    routes = {record.trial_id: trials[record.trial_id].route for record in records}
+    schedule.add([task_of(trials[record.trial_id], folder, record.run_order) for record in left], routes)
+    steps = count_steps(schedule)
+    left_routes = [trials[one].route for one in steps]
+    cells = list({id(one.cell): one.cell for one in trials.values()}.values())
+    workers = _workers([config, *(cell.config for cell in cells)], config.sweep.workers)
+    nodes = schedule.forest.nodes.values()
+    sizes = {node.name: trials[node.trials[0]].cell.state_bytes for node in nodes}
+    check_budget(config, max(sizes.values(), default=0) if steps else 0)
+    record = Plan(
+        sweep=config.sweep.name,
+        question=config.sweep.question,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        response=response,
+        factors=tuple(factor_record(factor) for factor in factors),
+        design=DesignRecord("search" if search else config.sweep.design, tuple(config.sweep.seeds)),
+        audit=audit.to_dict(),
+        allow_confounded=config.sweep.allow_confounded,
+        trials=tuple(records),
+        stages=stage_records(schedule.forest, trials, known),
+        steps_asked=sum(record.steps for record in records),
+        steps_distinct=schedule.forest.num_steps,
+        steps_to_run=sum(steps.values()),
+        estimated_seconds=None if search else estimate_seconds(steps, left_routes, ledger, workers),
+        disk_bytes=sum(sizes.values()),
+        exactness=config.train.device.exactness if not cells else weakest_exactness(cells),
+        search=search,
+        race=race_rule(config, len(cells)),
+        provenance=plan_provenance(overrides, trials, labels, cells),
+    )
+    return SweepPlan(record, config, trials, tuple(overrides), folder, workers, store)
+
+
+def refreshed(plan: SweepPlan, forest: Forest, known: Known) -> SweepPlan:
+    """A plan that grew, with the stages of all its trials."""
+    stages = stage_records(forest, plan.trials, known)
+    nodes = forest.nodes.values()
+    disk = sum(plan.trials[node.trials[0]].cell.state_bytes for node in nodes)
+    record = replace(plan.record, stages=stages, steps_distinct=forest.num_steps, disk_bytes=disk)
+    return replace(plan, record=record)
+
+
+def check_audit(audit: Audit, allow_confounded: bool) -> None:
+    """Refuses a design whose main effects cannot be told apart.
+
+    Raises:
+        MflabError: with the audit's problems and the cells that would mend them.
+    """
+    if not audit.estimable and not allow_confounded:
+        raise MflabError(
+            f"A design must let its effects be told apart, but: {' '.join(audit.problems)} Change sweep.factors or "
+            "sweep.design, or set sweep.allow_confounded=true to run it all the same."
+        )
+
+
+def check_budget(config: RootCfg, state_bytes: int) -> None:
+    """Refuses a store that could not hold one state.
+
+    Raises:
+        MflabError: with the size of a state, 10^9 bytes.
+    """
+    budget = config.store.budget_gb
+    if 0 < budget * 1e9 < state_bytes:
+        raise MflabError(
+            f"A store must hold at least one state, {state_bytes / 1e9:.3g} GB, but got budget_gb={budget:g}; set "
+            "store.budget_gb."
+        )
+
+
+def _key(cell: Cell) -> tuple[tuple[str, str], ...]:
+    return tuple(cell.items())
+
+
+def _workers(configs: Sequence[RootCfg], asked: int) -> int:
+    """Trials at a time: as asked, or as many as the cores hold.
+
+    Raises:
+        MflabError: a negative number.
+    """
+    if asked < 0:
+        raise MflabError(f"workers must be at least 0, but got workers={asked}; set sweep.workers.")
+    cores = len(os.sched_getaffinity(0))
+    return asked or max(1, cores // max(config.train.threads for config in configs))

@@ -1,0 +1,195 @@
+"""From a config to what a plan needs of its trials; whatever can be wrong is found here, before anything runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mflab.config import RootCfg, fingerprint, plain
+from mflab.curriculum import Curriculum, Stage
+from mflab.data.augment import get_augmentation
+from mflab.errors import MflabError
+from mflab.metrics import METRICS, Absent, LpipsMetric
+from mflab.model import make_model
+from mflab.prompts import PromptEmbeddings
+from mflab.results import ResponseRecord, StageSpan, ViewRecord, response_column, split_response
+from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys
+from mflab.sweep.planning.cells import with_seed
+from mflab.sweep.stages.identity import cell_identity, id_under_seed
+from mflab.sweep.stages.inputs import InputCache, TrialInputs, find_metric, open_inputs
+from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.route import Route, make_route
+from mflab.train import find_device, reference_mode, torch_generator
+
+# AdamW keeps two moments; the moving average is a fourth copy. Four bytes a number.
+_STATE_BYTES_PER_WEIGHT = 16
+# What a stage sets beside its prompt, and the value that needs no word because it leaves training as it is.
+_NEUTRAL = {
+    "transition": "switch",
+    "augmentation": "none",
+    "lr_multiplier": 1.0,
+    "lr_multiplier_end": None,
+    "trainable": "all",
+    "reference": "fixed",
+    "base_fraction": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class PreparedCell:
+    """A config with everything that its trials have in common.
+
+    Attributes:
+        config: the config, of any seed.
+        overrides: what makes it.
+        inputs: what its trials read.
+        identity: of the cell; see `mflab.sweep.stages.identity`.
+        keys: of its baselines.
+        records: of its steps; see `mflab.sweep.stages.keys`.
+        state_bytes: of a stored training state.
+        stages: for people.
+        views: of the validation set.
+    """
+
+    config: RootCfg
+    overrides: tuple[str, ...]
+    inputs: TrialInputs
+    identity: str
+    keys: BaselineKeys
+    records: bytes
+    state_bytes: int
+    stages: tuple[StageSpan, ...]
+    views: tuple[ViewRecord, ...]
+
+
+@dataclass(frozen=True)
+class PreparedTrial:
+    """A trial, ready to run.
+
+    Attributes:
+        trial_id: see `mflab.sweep.stages.identity`.
+        config: resolved.
+        cell: what it shares with the other seeds.
+        route: what it needs from the store.
+    """
+
+    trial_id: str
+    config: RootCfg
+    cell: PreparedCell
+    route: Route
+
+    @property
+    def curriculum(self) -> Curriculum | None:
+        return self.cell.inputs.curriculum
+
+
+class Preparer:
+    """Opens and checks inputs; equal things are opened and checked once.
+
+    Args:
+        cache: keeps opened inputs.
+    """
+
+    def __init__(self, cache: InputCache) -> None:
+        self.cache = cache
+        self._state_bytes: dict[str, int] = {}
+        self._drawn: set[str] = set()
+        self._styles: dict[str, str] = {}
+
+    def cell(self, config: RootCfg, overrides: tuple[str, ...]) -> PreparedCell:
+        """A cell with all its inputs opened.
+
+        Raises:
+            MflabError: any input that is missing, broken or unfitting.
+        """
+        find_device(config.train.device)
+        inputs = open_inputs(config, self.cache)
+        self._check_styles(inputs.prompts)
+        self._check_stages(config, inputs)
+        curriculum = inputs.curriculum
+        source = inputs.sources.val
+        views = zip(source.view_names, source.azimuths_deg, source.elevations_deg, strict=True)
+        return PreparedCell(
+            config=config,
+            overrides=overrides,
+            inputs=inputs,
+            identity=cell_identity(config, inputs),
+            keys=baseline_keys(config, inputs),
+            records=step_records(config, inputs),
+            state_bytes=self._check_model(config, inputs),
+            stages=tuple(_span(stage) for stage in (curriculum.stages if curriculum else ())),
+            views=tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views),
+        )
+
+    def trial(self, cell: PreparedCell, seed: int) -> PreparedTrial:
+        """The trial of a cell under a seed."""
+        config = with_seed(cell.config, seed)
+        own = id_under_seed(cell.identity, seed)
+        return PreparedTrial(own, config, cell, make_route(config, cell.inputs, cell.records, own))
+
+    def _check_styles(self, prompts: Mapping[str, PromptEmbeddings]) -> None:
+        """Refuses two prompt styles with one embedding: whatever compares them compares a treatment with itself."""
+        for style, embeddings in prompts.items():
+            owner = self._styles.setdefault(embeddings.values_sha256, style)
+            if owner != style:
+                raise MflabError(
+                    f"Two prompt styles must have two embeddings, but {owner} and {style} have the same numbers; give "
+                    "prompts.path a file per style, with {style} in its name."
+                )
+
+    def _check_stages(self, config: RootCfg, inputs: TrialInputs) -> None:
+        """Draws the first batch of every stage, so that one that cannot be drawn stops a sweep before it starts."""
+        for stage in inputs.curriculum.stages if inputs.curriculum is not None else ():
+            augmentation, reference = get_augmentation(stage.augmentation), reference_mode(stage.reference)
+            base = plain(config.base_data) if stage.base_fraction > 0 else None
+            drawn = [plain(config.data), base, config.train.batch_size, plain(augmentation), stage.reference]
+            key = fingerprint([*drawn, stage.base_fraction])
+            if key not in self._drawn:
+                inputs.loader.batch(stage.start, augmentation, reference, stage.base_fraction)
+                self._drawn.add(key)
+
+    def _check_model(self, config: RootCfg, inputs: TrialInputs) -> int:
+        """Builds the model and drops it: a shape that no model can have must not wait for a worker to be found."""
+        num_views = len(inputs.sources.train.view_names)
+        key = fingerprint([plain(config.model), config.data.size, num_views])
+        if key not in self._state_bytes:
+            model = make_model(config.model, config.data.size, num_views, torch_generator(0, "check"))
+            self._state_bytes[key] = _STATE_BYTES_PER_WEIGHT * sum(value.numel() for value in model.unet.parameters())
+        return self._state_bytes[key]
+
+
+def _span(stage: Stage) -> StageSpan:
+    """A stage for people: its steps, its prompt, and whatever else it sets."""
+    settings = {name: plain(getattr(stage, name)) for name in _NEUTRAL}
+    told = {name: value for name, value in settings.items() if value != _NEUTRAL[name]}
+    return StageSpan(stage.start, stage.end, stage.prompt, told)
+
+
+def check_response(config: RootCfg, nets: set[str]) -> ResponseRecord:
+    """The declared response.
+
+    Args:
+        config: of the sweep.
+        nets: backbones of LPIPS among its cells.
+
+    Raises:
+        MflabError: no metric of that name, one that cannot be computed here, or the wrong direction.
+    """
+    response = config.sweep.response
+    metric, seen = split_response(response.name)
+    available, reasons = {name for name in METRICS if not name.startswith("lpips")}, []
+    for net in nets:
+        found = find_metric(net)
+        available |= {found.name} if isinstance(found, LpipsMetric) else set()
+        reasons += [found.reason] if isinstance(found, Absent) else []
+    if metric not in available or response.name != response_column(metric, seen=seen):
+        columns = ", ".join(sorted(response_column(name) for name in available))
+        note = f" ({' '.join(reasons)})" if metric.startswith("lpips") and reasons else ""
+        raise MflabError(
+            f"Unknown response {response.name!r}; choose one of {columns}, each also with _seen.{note} Set "
+            "sweep.response.name."
+        )
+    if METRICS[metric].direction != response.direction.name:
+        raise MflabError(
+            f"{metric} is better when {METRICS[metric].direction}, but got direction={response.direction.name}; set "
+            "sweep.response.direction."
+        )
+    return ResponseRecord(response.name, response.direction, response.unit, response.smallest_effect)

@@ -1,0 +1,1 @@
+"""The driver: hands out what is left, to workers on Ray Tune, and tells what became of it."""

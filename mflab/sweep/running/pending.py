@@ -1,0 +1,107 @@
+"""What a start of a sweep has to do: missing baselines first, then the missing trials."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mflab.errors import MflabError
+from mflab.results import IMAGES_FOLDER, TrialRecord
+from mflab.sweep.planning.baselines import PRETRAINED, baseline_path
+from mflab.sweep.planning.left import Ending, is_over
+from mflab.sweep.planning.planned import SweepPlan, store_url
+from mflab.sweep.running.export import BaselineFile
+from mflab.sweep.running.jobs import Job, JobKind
+from mflab.sweep.stages.artifacts import GROUND_TRUTH_FOLDER
+from mflab.sweep.stages.assignment import Assignment
+from mflab.sweep.stages.work import Work
+
+
+def pending_trials(plan: SweepPlan, endings: Mapping[str, Ending]) -> list[TrialRecord]:
+    """Trials that are not over, in run order. A diverged one is over: it would diverge again.
+
+    With `sweep.only` just that trial, also if it diverged.
+
+    Raises:
+        MflabError: `sweep.only` names no trial of the plan.
+    """
+    only = plan.config.sweep.only
+    known = [trial.trial_id for trial in plan.record.trials]
+    if only and only not in known:
+        raise MflabError(f"Unknown trial {only!r} in sweep.only; choose one of {', '.join(known)}.")
+    return [
+        trial
+        for trial in sorted(plan.record.trials, key=lambda trial: trial.run_order)
+        if only in ("", trial.trial_id)
+        and not is_over(plan.folder, trial.trial_id, endings, [plan.record.response.name], retry_diverged=bool(only))
+    ]
+
+
+def trial_name(trial: TrialRecord, is_search: bool) -> str:
+    """For people: cell and seed; of a search, which suggestion it is and what it drew.
+
+    Example:
+        >>> trial = TrialRecord("00", {"lr": "0.001"}, 0, 7, 100, (), "", (), ())
+        >>> trial_name(trial, False), trial_name(trial, True)
+        ('0.001 seed 0', 'suggestion 7 (lr=0.001) seed 0')
+    """
+    if not is_search:
+        return " ".join([*trial.cell.values(), f"seed {trial.seed}"])
+    values = ", ".join(f"{name}={value}" for name, value in trial.cell.items())
+    return f"suggestion {trial.run_order} ({values}) seed {trial.seed}"
+
+
+def trial_job(plan: SweepPlan, record: TrialRecord, assignment: Assignment, stop_file: Path) -> Job:
+    """The job that does what the schedule assigned."""
+    trial = plan.trials[record.trial_id]
+    others = tuple((wanted, plan.trials[other].config) for wanted, other in assignment.others)
+    task = assignment.task
+    limits = plan.config.store
+    is_repeat = bool(plan.config.sweep.only)
+    work = Work(
+        store_url(plan.config), limits, trial.route.names, task.until, assignment.keep, others, is_repeat=is_repeat
+    )
+    name = trial_name(record, plan.record.search is not None)
+    return _job(plan, JobKind.trial, trial.trial_id, trial.trial_id, name, record.dataset, stop_file, work)
+
+
+def baseline_files(plan: SweepPlan) -> dict[str, tuple[BaselineFile, str]]:
+    """Baselines of a plan: key -> its file and a trial that has it."""
+    keys_of = {one: trial.cell.keys for one, trial in plan.trials.items()}
+    pretrained = list(dict.fromkeys(keys.pretrained for keys in keys_of.values() if keys.pretrained))
+    files: dict[str, tuple[BaselineFile, str]] = {}
+    for trial in plan.record.trials:
+        keys = keys_of[trial.trial_id]
+        path = baseline_path(plan.folder, keys.dataset)
+        files.setdefault(keys.dataset, (BaselineFile(path, trial.dataset), trial.trial_id))
+        if keys.pretrained:
+            # Several base models or samplers in one sweep: the first keeps the plain name.
+            name = PRETRAINED if keys.pretrained == pretrained[0] else f"{PRETRAINED}-{keys.pretrained[:6]}"
+            path = baseline_path(plan.folder, keys.pretrained)
+            files.setdefault(keys.pretrained, (BaselineFile(path, trial.dataset, name), trial.trial_id))
+    return files
+
+
+def pending_baselines(plan: SweepPlan, stop_file: Path) -> list[Job]:
+    """Baselines whose rows or true views are not there yet."""
+    jobs = []
+    for key, (file, trial_id) in baseline_files(plan).items():
+        truth = plan.folder / IMAGES_FOLDER / GROUND_TRUTH_FOLDER / file.dataset
+        kind = JobKind.pretrained if file.name else JobKind.reference
+        is_shown = plan.trials[trial_id].config.validation.num_images > 0 and kind is JobKind.reference
+        if not file.path.is_file() or (is_shown and not truth.is_dir()):
+            name = file.name or "white, copy_input"
+            jobs.append(_job(plan, kind, key, trial_id, name, file.dataset, stop_file))
+    return jobs
+
+
+def _job(
+    plan: SweepPlan,
+    kind: JobKind,
+    job_id: str,
+    trial_id: str,
+    name: str,
+    dataset: str,
+    stop_file: Path,
+    work: Work | None = None,
+) -> Job:
+    config = plan.trials[trial_id].config
+    return Job(kind, job_id, name, config, dataset, plan.folder, Path.cwd(), stop_file, work)

@@ -1,0 +1,1 @@
+"""Searches: Optuna suggests, the sweep's machinery trains."""
