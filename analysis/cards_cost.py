@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.blocks import Block, Table, Text, picture
+from analysis.blocks import MANY, Block, Table, Text, picture
 from analysis.cards_run import STATUS_TONES
 from analysis.costs import Trained, saving_line, sweep_costs, trained_steps
 from analysis.figures_forest import forest_figure
@@ -126,8 +126,7 @@ def _groups(findings: Findings, trained: Trained) -> Table:
     table = table.assign(group=keys, trained=own, is_done=table["status"] == "done")
     rows = []
     names = list(dict.fromkeys(keys)) if sweep.is_search else [arm.label for arm in sweep.arms]
-    for name in [*names, "all"]:
-        part = table if name == "all" else table[table["group"] == name]
+    for name, part in [*((name, table[table["group"] == name]) for name in names), ("all", table)]:
         rows.append(
             (
                 name,
@@ -140,7 +139,7 @@ def _groups(findings: Findings, trained: Trained) -> Table:
         )
     headers = ("state" if sweep.is_search else "arm", "done", "steps", "trained here", *_SECONDS.values(), "peak GB")
     swatches = {label: style.colour for label, style in findings.styles.items()}
-    fold = f"{len(rows) - 1} arms" if len(rows) > 41 else ""
+    fold = f"{len(rows) - 1} arms" if len(rows) > MANY + 1 else ""
     caption = (
         "Job: wall time of all jobs of a trial. Alone, amortised: training and evaluation of done trials, each by "
         "itself, and with what done trials share divided among them. Overhead: what else a job took, with its start"
@@ -151,18 +150,20 @@ def _groups(findings: Findings, trained: Trained) -> Table:
 def _trials(findings: Findings, trained: Trained) -> Table:
     """Every trial that started or was found, folded."""
     sweep = findings.sweep
-    ran = sweep.trials[sweep.trials["trial_id"].isin(list(sweep.endings))].sort_values(["run_order", "seed"])
+    # The rule of a race ends trials that never ran.
+    own = [one for one, row in sweep.endings.items() if "steps_run" in row or trained.steps.get(one, 0)]
+    ran = sweep.trials[sweep.trials["trial_id"].isin(own)].sort_values(["run_order", "seed"])
     rows = []
     columns = ("trial_id", "status", "steps", *_SECONDS)
     for values in zip(*(ran[name].head(MAX_ROWS) for name in columns), strict=True):
         trial_id, status, steps, *seconds = values
         record, ending = sweep.records[trial_id], sweep.endings[trial_id]
-        own = trained.steps.get(trial_id, 0)
-        is_found = "found" in ending and ending["found"] and not own
+        steps_here = trained.steps.get(trial_id, 0)
+        is_found = "found" in ending and ending["found"] and not steps_here
         rows.append(
             (str(record.run_order) if sweep.is_search else sweep.label_of(record.cell), str(trial_id))
             + (str(record.seed), str(status), f"{steps:,.0f}")
-            + ("found" if is_found else f"{own:,}", *(number(value, "s") for value in seconds))
+            + ("found" if is_found else f"{steps_here:,}", *(number(value, "s") for value in seconds))
         )
     headers = ("suggestion" if sweep.is_search else "arm", "trial", "seed", "state", "steps", "trained here",
                *_SECONDS.values())  # fmt: skip

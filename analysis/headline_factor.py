@@ -48,7 +48,15 @@ def _summary(findings: Findings, factor: str, effects: Sequence[Effect]) -> str:
     reference = effects[0].reference
     size = next((e.estimate for e in own if (e.level, e.reference) == (best, reference)), None)
     against = "" if size is None else f" ({signed_unit(size, effects[0].unit)} against {reference}, the reference)"
-    return f"{factor}: {best} has the best mean{against}; of its {counted(len(own), 'pair')} {_counts(own)}, {whole}."
+    is_alone = len(findings.sweep.factor_names) == 1
+    mean = "has the best mean" if is_alone else "is estimated best"
+    gone = sorted({arm for effect in own for arm in effect.dropped})
+    left = (
+        f" {words(gone)} left the race, so sizes against {'it' if len(gone) == 1 else 'them'} are overstated."
+        if gone
+        else ""
+    )
+    return f"{factor}: {best} {mean}{against}; of its {counted(len(own), 'pair')} {_counts(own)}, {whole}.{left}"
 
 
 def _small(findings: Findings, effects: Sequence[Effect]) -> str:

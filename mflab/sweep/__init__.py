@@ -1,1 +1,1 @@
-"""Sweeps: plan, ledger, trials, and Ray Tune as the scheduler, which only `runner*` and `searchers*` know."""
+"""Sweeps: plan, ledger, trials, and Ray Tune as the scheduler, which only the runner and its searcher know."""

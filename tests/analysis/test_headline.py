@@ -61,7 +61,7 @@ def test_many_sentences_of_a_factor_become_one_that_counts_them(make_sweep: Call
     (sentence,) = of_style(findings)
     size = next(effect.estimate for effect in effects if (effect.level, effect.reference) == ("e", "a"))
     assert sentence == (
-        f"style: e has the best mean (+{size:.2f} dB against a, the reference); of its 4 pairs "
+        f"style: e is estimated best (+{size:.2f} dB against a, the reference); of its 4 pairs "
         f"{best['distinguishable']} are distinguishable, of all 10 pairs of levels 10 are distinguishable "
         "(card Effects)."
     )
@@ -73,7 +73,7 @@ def test_the_best_level_follows_the_direction_and_may_be_the_reference(make_swee
     plan = replace(plan, response=replace(plan.response, direction=Direction.lower))
     (folder / "plan.json").write_text(plan.to_json())
     (sentence,) = of_style(Findings(Sweep(folder)))
-    assert sentence.startswith("style: a has the best mean; of its 4 pairs 4 are distinguishable")
+    assert sentence.startswith("style: a is estimated best; of its 4 pairs 4 are distinguishable")
 
 
 def test_distinguishable_but_small_is_not_lost_in_the_sum(make_sweep: Callable[..., Path]) -> None:

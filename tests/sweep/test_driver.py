@@ -122,10 +122,11 @@ def test_done_trial_whose_response_was_not_measured_is_evaluated_anew(tiny: list
     assert sweep(tiny) == 0
     rows = [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
     done = [row for row in rows if row["event"] == "done"]
-    del done[0]["responses"]["val/psnr_fg"]
+    for row in done:
+        del row["responses"]["val/psnr_fg"]
     (folder / "ledger.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert sweep(tiny, refuse) == 0
-    assert [one for event, one in events() if event == "done"][2:] == [done[0]["trial_id"]]
+    assert {one for event, one in events() if event == "done"} == {row["trial_id"] for row in done}
     assert read_trials(folder)["val/psnr_fg"].notna().all()
 
 

@@ -71,6 +71,9 @@ def test_a_beaten_arm_gets_no_more_seeds_after_the_look_and_the_others_get_all(r
     assert rule is not None
     assert (rule["looks"], rule["alpha"], rule["arms"]) == ([3, 5], 0.05, 3)
     assert rule["threshold"] == pytest.approx(0.05 / (2 * 2))
+    # Nothing is left of it: what the rule stopped is no work to come.
+    sweep([*race, "sweep.dry_run=true"])
+    assert read_plan(folder).steps_to_run == 0
 
 
 def test_arms_that_nothing_sets_apart_get_all_seeds(race: list[str], folder: Path, sweep):

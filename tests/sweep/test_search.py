@@ -11,11 +11,12 @@ from typing import Any
 import optuna
 import pytest
 
-from mflab.results import read_ledger, read_plan, read_trials
+from mflab.results import Status, read_ledger, read_plan, read_trials
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import JobKind, run_job
 from mflab.sweep.search import search_plan
 from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.outcome import TrialOutcome
 from tests.sweep.conftest import run_serially
 
 SPACE = (
@@ -156,6 +157,25 @@ def test_a_diverged_suggestion_is_told_as_failed(hunt: list[str], folder: Path, 
     assert sweep([*hunt[:-5], wild, "sweep.search.trials=2", "sweep.search.first_rung=0.5"]) == 1
     assert [state for _, state, _ in told(folder)] == ["FAIL", "FAIL"]
     assert set(read_trials(folder)["status"]) == {"diverged"}
+
+
+def test_a_seed_that_waits_at_a_rung_ends_with_a_suggestion_whose_other_seed_failed(
+    hunt: list[str], folder: Path, sweep
+):
+    def runner(workers: int, threads: int, hooks: Hooks) -> None:
+        cache, trials = InputCache(), 0
+        while not hooks.is_finished():
+            job = hooks.next_job()
+            assert job is not None
+            trials += job.kind is JobKind.trial
+            is_second = job.kind is JobKind.trial and trials == 2
+            hooks.on_end(job, TrialOutcome(Status.diverged, steps=1, error="no number") if is_second
+                         else run_job(job, cache), 0.0)  # fmt: skip
+
+    assert sweep([*hunt, "sweep.search.trials=1", "sweep.seeds=[0,1]"], runner) == 1
+    trials = read_trials(folder)
+    assert sorted(trials["status"]) == ["diverged", "stopped"]
+    assert trials.set_index("status").loc["stopped", "steps"] == RUNG
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,12 @@ def is_over(
     return status == Status.diverged.value and not retry_diverged
 
 
+def is_dropped(endings: Mapping[str, Ending], trial_id: str) -> bool:
+    """Whether a rule stopped a trial, and no interruption, which gives no reason."""
+    ending = endings[trial_id] if trial_id in endings else None
+    return ending is not None and ending["event"] == Status.stopped.value and bool(ending["error"])
+
+
 def task_of(trial: PreparedTrial, folder: Path, order: int) -> Task:
     """A trial to bring to its end."""
     needs_state = trial.route.keeps_weights and bool(trial.route.leaf) and not has_weights(folder, trial.trial_id)

@@ -81,7 +81,10 @@ def repeat_command(overrides: Sequence[str], trial_id: str = "") -> str:
     Example:
         >>> repeat_command(["+sweep=smoke", "optim.lr=1e-3"], "0123")
         'python -m mflab.sweep +sweep=smoke optim.lr=1e-3 sweep.only=0123'
+        >>> repeat_command(["sweep.only=0123", "sweep.dry_run=true"])
+        'python -m mflab.sweep sweep.only=0123'
     """
-    kept = [override for override in overrides if split_override(override)[0] not in ("sweep.only", "sweep.dry_run")]
+    dropped = ("sweep.dry_run", *(["sweep.only"] if trial_id else []))
+    kept = [override for override in overrides if split_override(override)[0] not in dropped]
     only = [f"sweep.only={trial_id}"] if trial_id else []
     return " ".join([COMMAND, *(shlex.quote(part) for part in [*kept, *only])])

@@ -21,7 +21,7 @@ from mflab.sweep.planning.baselines import dataset_labels
 from mflab.sweep.planning.cells import compose_cells
 from mflab.sweep.planning.estimate import count_steps, estimate_seconds
 from mflab.sweep.planning.ledger import latest
-from mflab.sweep.planning.left import is_over, task_of
+from mflab.sweep.planning.left import is_dropped, is_over, task_of
 from mflab.sweep.planning.overrides import check_overrides
 from mflab.sweep.planning.plan_records import (
     factor_record,
@@ -107,6 +107,8 @@ def assemble_plan(
     # A search knows by itself what is left of it.
     waiting = records if search is None else []
     left = [one for one in waiting if not is_over(folder, one.trial_id, endings, [response.name], False)]
+    if config.sweep.race.looks:
+        left = [one for one in left if not is_dropped(endings, one.trial_id)]
     schedule = Schedule(Known.of(store), lambda name: False)
     routes = {record.trial_id: trials[record.trial_id].route for record in records}
     schedule.add([task_of(trials[record.trial_id], folder, record.run_order) for record in left], routes)

@@ -175,11 +175,11 @@ def check_response(config: RootCfg, nets: set[str]) -> ResponseRecord:
     """
     response = config.sweep.response
     metric, seen = split_response(response.name)
-    available, reasons = {name for name in METRICS if not name.startswith("lpips")}, []
-    for net in nets:
-        found = find_metric(net)
-        available |= {found.name} if isinstance(found, LpipsMetric) else set()
-        reasons += [found.reason] if isinstance(found, Absent) else []
+    available = {name for name in METRICS if not name.startswith("lpips")}
+    found = [find_metric(net) for net in nets]
+    # Every cell must give the response.
+    available |= {one.name for one in found if isinstance(one, LpipsMetric) and len(nets) == 1}
+    reasons = [one.reason for one in found if isinstance(one, Absent)]
     if metric not in available or response.name != response_column(metric, seen=seen):
         columns = ", ".join(sorted(response_column(name) for name in available))
         note = f" ({' '.join(reasons)})" if metric.startswith("lpips") and reasons else ""

@@ -8,6 +8,7 @@ from mflab.sweep.planning.planned import SweepPlan
 from mflab.sweep.stages.artifacts import responses
 from mflab.sweep.stages.assemble import assemble, has_weights, load_average, write_assembled
 from mflab.sweep.stages.assignment import Task
+from mflab.sweep.stages.chain import step_of
 from mflab.sweep.stages.divergence import find_divergence
 from mflab.sweep.stages.known import Known
 from mflab.sweep.stages.outcome import TrialOutcome
@@ -67,7 +68,7 @@ def _done(plan: SweepPlan, task: Task, keep: tuple[int, ...], known: Known) -> T
 
 def _diverged(plan: SweepPlan, task: Task, known: Known) -> TrialOutcome | None:
     found = find_divergence(plan.store, task.route, known.divergences)
-    if found is None:
+    if found is None or step_of(found.name) > task.until:
         return None
     curriculum = plan.trials[task.trial_id].curriculum
     assembled = found.assemble(plan.store, task.route, curriculum)

@@ -23,9 +23,10 @@ from mflab.sweep.running.start_events import start_events
 from mflab.sweep.running.stop_switch import StopSwitch
 from mflab.sweep.stages.assignment import Assignment
 from mflab.sweep.stages.known import Known
-from mflab.sweep.stages.outcome import TrialOutcome
+from mflab.sweep.stages.outcome import Full, TrialOutcome
 from mflab.sweep.stages.schedule import Schedule
 from mflab.sweep.store import Kind
+from mflab.sweep.store.full import full_disk, full_folder
 from mflab.sweep.store.leases import Leases
 from mflab.tracking.console import SweepConsole
 
@@ -63,7 +64,7 @@ class Driver:
     @property
     def plan(self) -> SweepPlan:
         """The plan as it is now: a search's grows."""
-        return self.agenda.plan
+        return self.registrar.plan
 
     @property
     def num_found(self) -> int:
@@ -85,14 +86,12 @@ class Driver:
                 if self.problem is None and (self.baselines.jobs or not self.agenda.is_finished):
                     configs = [self.plan.config, *(trial.config for trial in self.plan.trials.values())]
                     run_jobs(self.plan.workers, max(config.train.threads for config in configs), self._hooks())
-            self._raise_problem()
         finally:
+            for step in (self._tell_end, self._register_needs, self.export):
+                # What fails here must neither hide the first problem nor keep the rest from being done.
+                self._guarded(step)()
             self.stop.clear()
-            if self.stop.is_on:
-                self.journal.append("interrupted", running=sorted(self.registrar.running))
-            self.journal.append("end", counts=dict(self.registrar.scores.counts))
-            self._register_needs()
-            self.export()
+        self._raise_problem()
 
     def write_plan(self) -> None:
         """Writes `plan.json`."""
@@ -113,14 +112,23 @@ class Driver:
             on_tick=self._guarded(self._on_tick),
         )
 
+    def _tell_end(self) -> None:
+        if self.stop.is_on and self.problem is None:
+            self.journal.append("interrupted", running=sorted(self.registrar.running))
+        self.journal.append("end", counts=dict(self.registrar.scores.counts))
+
     def _raise_problem(self) -> None:
-        if isinstance(self.problem, MflabError):
-            raise self.problem
-        if self.problem is not None:
+        if self.problem is None:
+            return
+        cause = full_disk(self.problem)
+        if cause is not None and not isinstance(self.problem, MflabError):
+            raise full_folder(self.plan.folder, cause) from self.problem
+        if isinstance(self.problem, OSError):
             raise MflabError(
                 f"The sweep folder must stay writable and readable, but {type(self.problem).__name__}: "
                 f"{self.problem}; mend {self.plan.folder} and start again."
             ) from self.problem
+        raise self.problem
 
     def _guarded(self, call: Callable[..., None]) -> Callable[..., None]:
         """Keeps the driver's own problems from the scheduler, which would take them for a failed trial."""
@@ -179,7 +187,7 @@ class Driver:
             self.baselines.ended(job, outcome, wall)
             return
         self.registrar.ended(job, outcome, wall)
-        if outcome.is_full:
+        if outcome.full is not Full.no:
             self._stop_for(full_store(self.plan, outcome))
         self.journal.export_if_due(self.plan, self.schedule.forest, self.known)
 

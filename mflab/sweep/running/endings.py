@@ -9,11 +9,11 @@ from mflab.sweep.planning.overrides import repeat_command, split_override
 from mflab.sweep.planning.planned import SweepPlan
 from mflab.sweep.running.jobs import Job, read_progress
 from mflab.sweep.stages.artifacts import TRACEBACK_FILE, trial_folder
-from mflab.sweep.stages.outcome import TrialOutcome
+from mflab.sweep.stages.outcome import Full, TrialOutcome
 
 _BAD = (Status.failed, Status.diverged)
 # Fields of an outcome that tell the driver what to do, and that it records elsewhere.
-_NOT_RECORDED = ("status", "failed_step", "is_full", "damages")
+_NOT_RECORDED = ("status", "failed_step", "full", "damages")
 WORKER_DIED = "the worker process died, and died again when the trial went on: out of memory, or killed"
 
 
@@ -36,7 +36,7 @@ def ending_fields(plan: SweepPlan, trial_id: str, outcome: TrialOutcome, wall: f
     if outcome.status in _BAD:
         traceback = trial_folder(plan.folder, trial_id) / TRACEBACK_FILE
         fields["repeat"] = repeat_command(plan.overrides, trial_id)
-        fields["traceback"] = str(traceback) if traceback.is_file() else ""
+        fields["traceback"] = str(traceback) if outcome.pid and traceback.is_file() else ""
     return fields
 
 
@@ -56,7 +56,7 @@ def dead_worker(job: Job, reason: str) -> TrialOutcome:
 def full_store(plan: SweepPlan, outcome: TrialOutcome) -> MflabError:
     """The error that stops a sweep whose store has no room, with the command that goes on once there is some."""
     overrides = list(plan.overrides)
-    if "within its budget" in outcome.error:
+    if outcome.full is Full.budget:
         # With the same budget the command would stop at the same place: room for all that the plan keeps, and for the
         # interim states of its workers.
         sizes = [trial.cell.state_bytes for trial in plan.trials.values()]

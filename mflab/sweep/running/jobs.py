@@ -11,14 +11,15 @@ from pathlib import Path
 from mflab.config import RootCfg
 from mflab.errors import MflabError
 from mflab.results import Status
-from mflab.sweep.planning.baselines import baseline_path, run_pretrained, run_reference
+from mflab.sweep.planning.baselines import baseline_path
+from mflab.sweep.running.run_baselines import run_pretrained, run_reference
 from mflab.sweep.stages.artifacts import PROGRESS_FILE, TRACEBACK_FILE, trial_folder
 from mflab.sweep.stages.inputs import InputCache
-from mflab.sweep.stages.outcome import Progress, TrialOutcome
+from mflab.sweep.stages.outcome import Full, Progress, TrialOutcome
 from mflab.sweep.stages.trial import run_trial
 from mflab.sweep.stages.work import StageFailed, StopTrial, Work
 from mflab.sweep.store import StoreFull
-from mflab.sweep.store.full import full_disk, full_folder
+from mflab.sweep.store.full import BudgetFull, full_disk, full_folder
 
 # Progress is for people: more often costs more than it tells.
 REPORT_SECONDS = 0.5
@@ -71,6 +72,9 @@ def run_job(job: Job, cache: InputCache) -> TrialOutcome:
 def _run(job: Job, cache: InputCache) -> TrialOutcome:
     try:
         os.chdir(job.directory)
+        for name in (PROGRESS_FILE, TRACEBACK_FILE):
+            # Of an earlier job of the same trial.
+            (job.folder / name).unlink(missing_ok=True)
         path = baseline_path(job.sweep, job.job_id)
         if job.kind is JobKind.reference:
             return run_reference(job.config, job.dataset, path, job.sweep, cache)
@@ -86,8 +90,14 @@ def _run(job: Job, cache: InputCache) -> TrialOutcome:
             steps=read_progress(job.folder).step,
             error=_describe(job, error),
             failed_step=error.step if isinstance(error, StageFailed) else -1,
-            is_full=isinstance(error, StoreFull) or full_disk(error) is not None,
+            full=_full(error),
         )
+
+
+def _full(error: Exception) -> Full:
+    if isinstance(error, BudgetFull):
+        return Full.budget
+    return Full.disk if isinstance(error, StoreFull) or full_disk(error) is not None else Full.no
 
 
 def _describe(job: Job, error: Exception) -> str:

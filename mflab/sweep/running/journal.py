@@ -28,6 +28,7 @@ class Journal:
         self.ledger = ledger
         self.rows = ledger.read()
         self.has_new_baselines = False
+        self._has_new_trials = False
         self._throttle = Throttle()
         self._written: SweepPlan | None = None
 
@@ -39,6 +40,7 @@ class Journal:
     def append(self, event: str, **fields: Any) -> None:
         """Writes one event."""
         self.rows.append(self.ledger.append(event, **fields))
+        self._has_new_trials |= "trial_id" in fields
 
     def write_plan(self, plan: SweepPlan, forest: Forest, known: Known) -> None:
         """Writes `plan.json`; a search's with the stages of all that it has suggested."""
@@ -53,8 +55,10 @@ class Journal:
             self.write_plan(plan, forest, known)
         with self._throttle:
             files = [file for file, _ in baseline_files(plan).values()]
-            if self.has_new_baselines or not is_exported(plan.folder, plan.record, self.endings, files):
+            is_new = self.has_new_baselines or self._has_new_trials
+            if is_new or not is_exported(plan.folder, plan.record, self.endings, files):
                 export(plan.folder, plan.record, self.rows, files)
+                self.has_new_baselines = self._has_new_trials = False
 
     def export_if_due(self, plan: SweepPlan, forest: Forest, known: Known) -> None:
         """The same, unless it was done a short while ago."""

@@ -41,6 +41,7 @@ class Registrar:
         self.scores = Scoreboard()
         self.running: dict[str, tuple[Job, Assignment]] = {}
         self._records: dict[str, TrialRecord] = {}
+        self._num_looked = 0
 
     @property
     def plan(self) -> SweepPlan:
@@ -59,8 +60,14 @@ class Registrar:
 
     def adopt_all(self) -> None:
         """Ends all trials that the store has in full."""
-        for task in list(self.schedule.tasks.values()):
-            self._adopt(task)
+        looked: set[str] = set()
+        # The agenda may add tasks when others end.
+        while self.schedule.num_added > self._num_looked:
+            self._num_looked = self.schedule.num_added
+            for trial_id in [one for one in self.schedule.tasks if one not in looked]:
+                looked.add(trial_id)
+                if trial_id in self.schedule.tasks and trial_id not in self.schedule.running:
+                    self._adopt(self.schedule.tasks[trial_id])
 
     def _adopt(self, task: Task) -> None:
         if self.plan.config.sweep.only:
@@ -98,6 +105,8 @@ class Registrar:
                 shared = TrialOutcome(Status.failed, steps=outcome.steps, error=error)
                 self._end(self.record(trial_id), shared, 0.0)
                 self.write_verdicts(self.agenda.ended(trial_id, shared))
+        if self.plan.record.race is not None:
+            self.adopt_all()
 
     def tell_damage(self, job_id: str, text: str) -> None:
         self.journal.append("damaged", job=job_id, entry=text)

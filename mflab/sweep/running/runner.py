@@ -18,7 +18,7 @@ from mflab.sweep.running.runner_scheduler import KeepWorkers
 from mflab.sweep.running.runner_worker import JobActor
 from mflab.sweep.running.searchers import JobSearcher
 
-# A worker that dies (out of memory, killed) goes on from the trial's checkpoint this often.
+# A worker that dies (out of memory, killed) goes on from the trial's last stored state this often.
 MAX_RETRIES = 1
 OBJECT_STORE_BYTES = 100 * 2**20
 

@@ -127,7 +127,11 @@ def print_end(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], console: Conso
     """Prints what the latest start did: steps trained, trials found, what was mended or given up, a search's best."""
     first = max((index for index, row in enumerate(rows) if row["event"] == "start"), default=0)
     jobs = [row for row in rows[first:] if "steps_run" in row]
-    ended = [row for row in jobs if row["event"] != "paused"]
+    ran = {row["trial_id"] for row in jobs}
+    last = {
+        row["trial_id"]: row for row in rows[first:] if "steps" in row and "trial_id" in row and row["trial_id"] in ran
+    }
+    ended = [row for row in last.values() if row["event"] != "paused"]
     found = sum(bool(row["found"]) for row in ended)
     trained, reached = sum(row["steps_run"] for row in jobs), sum(row["steps"] for row in ended)
     if not jobs:

@@ -187,7 +187,10 @@ class SearchAgenda:
         left = [one for one in group.trials if one in self.schedule.tasks and one not in self.schedule.running]
         for trial_id in left:
             self.schedule.remove(trial_id)
-        return [Verdict(trial_id, Status.stopped.value, reason) for trial_id in left]
+        waiting = [one for one in group.reached if one not in self._done]
+        step = self.search.rungs[group.rung] if waiting else 0
+        verdicts = [Verdict(trial_id, Status.stopped.value, reason, step) for trial_id in waiting]
+        return verdicts + [Verdict(trial_id, Status.stopped.value, reason) for trial_id in left]
 
 
 def write_importances(study: Study, folder: Path) -> None:

@@ -1,8 +1,17 @@
 """How a job of a trial goes and ended, as the worker tells the driver."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from mflab.results import Status
+
+
+class Full(Enum):
+    """What had no room: nothing, a disk, or the store within its budget."""
+
+    no = "no"
+    disk = "disk"
+    budget = "budget"
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class TrialOutcome:
         exactness: `bitwise` where a repeated run would give the same bits, else `statistical`.
         error: what went wrong, one line.
         failed_step: the step that could not be trained; -1 where training did not fail.
-        is_full: whether the store had no room.
+        full: what had no room.
         pid: process that did it.
     """
 
@@ -56,5 +65,5 @@ class TrialOutcome:
     exactness: str = ""
     error: str = ""
     failed_step: int = -1
-    is_full: bool = False
+    full: Full = Full.no
     pid: int = 0

@@ -10,6 +10,7 @@ from mflab.config import RootCfg
 from mflab.model import make_model
 from mflab.sweep.stages.artifacts import weights_digest
 from mflab.sweep.stages.chain import ROOT_DIGITS, Chain, step_of
+from mflab.sweep.stages.divergence import Divergence
 from mflab.sweep.stages.inputs import TrialInputs
 from mflab.sweep.stages.records import History
 from mflab.sweep.stages.states import read_state, write_state
@@ -128,8 +129,11 @@ class Place:
         self._came_from = name
         return name
 
-    def save_divergence(self, step: int, error: Exception, error_step: int, evaluation: str) -> str:
-        """Stores that the chain gives no numbers from the state before `step` on; returns the record's name.
+    def save_divergence(self, step: int, error: Exception, error_step: int, evaluation: str) -> Divergence:
+        """Stores that the chain gives no numbers from the state before `step` on.
+
+        A state has one record. Where another evaluation of it had no numbers before, that one stays: both hold the same
+        history.
 
         Args:
             step: first state of the chain that has none.
@@ -140,8 +144,9 @@ class Place:
         self._flush()
         name = self.chain.name(step)
         meta = {**self.meta(), "step": error_step, "message": str(error), "evaluation": evaluation}
-        self.store.put_bytes(Kind.divergence, name, self.history.to_bytes(), meta)
-        return name
+        if not evaluation or self.store.find(Kind.divergence, name) is None:
+            self.store.put_bytes(Kind.divergence, name, self.history.to_bytes(), meta)
+        return Divergence(name, error_step, str(error))
 
     def meta(self) -> dict[str, Any]:
         """Who made an entry; nothing here is part of its name."""

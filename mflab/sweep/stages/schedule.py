@@ -34,6 +34,7 @@ class Schedule:
     def __init__(self, known: Known, is_stored: Callable[[str], bool], claims: Claims | None = None) -> None:
         self.known, self.is_stored, self.claims = known, is_stored, claims
         self.running: dict[str, Assignment] = {}
+        self.num_added = 0
         self.tasks: dict[str, Task] = {}
         self._assigner = Assigner(known, self.tasks)
         self._making: dict[str, str] = {}
@@ -66,6 +67,7 @@ class Schedule:
             routes: of all trials that shape the forest, over or not: where one leaves another, a state is kept.
         """
         added = list(tasks)
+        self.num_added += len(added)
         self.tasks.update({task.trial_id: task for task in added})
         self._assigner.forest = make_forest({trial: route.chain for trial, route in routes.items()})
         self._weights = self.forest.weights()

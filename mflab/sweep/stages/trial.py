@@ -15,7 +15,7 @@ from mflab.results import Status
 from mflab.sweep.stages.artifacts import responses, trial_folder, weights_digest
 from mflab.sweep.stages.assemble import assemble, has_weights, load_average, write_assembled
 from mflab.sweep.stages.attempts import ATTEMPTS_FILE
-from mflab.sweep.stages.chain import ROOT_DIGITS
+from mflab.sweep.stages.chain import ROOT_DIGITS, step_of
 from mflab.sweep.stages.divergence import Divergence, find_divergence
 from mflab.sweep.stages.inputs import InputCache, TrialInputs, open_inputs
 from mflab.sweep.stages.keys import step_records
@@ -97,7 +97,10 @@ class _Job:
             self.walk.save()
             return self._outcome(Status.stopped)
         except Diverged as error:
-            return self._diverged(error)
+            outcome = self._as_diverged(self.walk.divergence) if self.walk.divergence is not None else None
+            if outcome is None:
+                raise error
+            return outcome
         raise MflabError(
             f"A store must keep what was put into it, but entries of trial {self.trial_id} were damaged {MAX_PASSES} "
             f"times in a row; run `python -m mflab.sweep.store verify {self.store.url}` and check its disk."
@@ -135,15 +138,7 @@ class _Job:
         """The outcome of a trial of which the store knows that it gives no numbers up to the end of this job."""
         prefix = f"{self.route.chain.root[:ROOT_DIGITS]}/"
         found = find_divergence(self.store, self.route, self.store.names(Kind.divergence, prefix))
-        return self._as_diverged(found) if found is not None and found.step <= self.work.until else None
-
-    def _diverged(self, error: Diverged) -> TrialOutcome:
-        """The outcome of a trial that has just diverged."""
-        found = find_divergence(self.store, self.route, [self.walk.divergence])
-        outcome = self._as_diverged(found) if found is not None else None
-        if outcome is None:
-            raise error
-        return outcome
+        return self._as_diverged(found) if found is not None and step_of(found.name) <= self.work.until else None
 
     def _as_diverged(self, found: Divergence) -> TrialOutcome | None:
         """Keeps what was measured before; None if the record of it was damaged."""

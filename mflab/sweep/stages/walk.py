@@ -9,6 +9,7 @@ import torch
 
 from mflab.config import RootCfg
 from mflab.sweep.stages.attempts import Attempt, append_attempt
+from mflab.sweep.stages.divergence import Divergence
 from mflab.sweep.stages.evaluate import evaluate, inputs_as_planned, is_evaluated
 from mflab.sweep.stages.inputs import InputCache, TrialInputs
 from mflab.sweep.stages.place import Place
@@ -54,7 +55,7 @@ class Walk:
         self.place = Place(trial_id, config, inputs, route.chain, store, work.keep)
         self.train_seconds = self.validate_seconds = 0.0
         self.steps_run = 0
-        self.divergence = ""
+        self.divergence: Divergence | None = None
         self._begun: Attempt | None = None
 
     @property

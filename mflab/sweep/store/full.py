@@ -16,6 +16,10 @@ class StoreFull(MflabError):
     """The store, its budget or its disk has no room for what was to be written."""
 
 
+class BudgetFull(StoreFull):
+    """The store's budget has no room, whatever its disk has."""
+
+
 def remedy(url: str) -> str:
     """What makes room in a store."""
     return f"run `python -m mflab.sweep.store gc {shlex.quote(url)}`, raise store.budget_gb, or free disk"

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeVar
 from mflab.errors import MflabError
 from mflab.sweep.store.entry import DamagedEntry, Entry, Kind, write_entry
 from mflab.sweep.store.files import open_files
-from mflab.sweep.store.full import StoreFull, remedy
+from mflab.sweep.store.full import BudgetFull, StoreFull, remedy
 from mflab.sweep.store.process import is_temporary
 from mflab.sweep.store.reading import DAMAGED_FOLDER, FOLDERS, Damage, open_entry, set_aside
 
@@ -120,7 +120,7 @@ class Store:
             StoreFull: they do not.
         """
         if self.budget_gb and (used := self.used_bytes()) + num_bytes > self.budget_gb * _GB:
-            raise StoreFull(
+            raise BudgetFull(
                 f"A store must stay within its budget of {self.budget_gb:g} GB, but {self.url} holds "
                 f"{used / _GB:.3f} GB and needs {num_bytes / _GB:.3f} GB more; {remedy(self.url)}."
             )

@@ -20,7 +20,7 @@ from mflab.sweep.stages.chain import step_of
 from mflab.sweep.stages.divergence import find_divergence
 from mflab.sweep.stages.inputs import InputCache, open_inputs
 from mflab.sweep.stages.keys import step_records
-from mflab.sweep.stages.outcome import Progress, TrialOutcome
+from mflab.sweep.stages.outcome import Full, Progress, TrialOutcome
 from mflab.sweep.stages.route import Route, make_route
 from mflab.sweep.stages.trial import run_trial
 from mflab.sweep.stages.work import StopTrial, Work
@@ -167,7 +167,7 @@ def test_disk_that_takes_no_more_is_not_the_stages_fault(
     monkeypatch.setattr(Path, "write_text", fail)
     outcome = run_job(job_of(config, tmp_path), CACHE)
     assert (outcome.status, outcome.failed_step) == (Status.failed, -1)
-    assert outcome.is_full == (number == errno.ENOSPC)
+    assert (outcome.full is Full.disk) == (number == errno.ENOSPC)
     assert "the disk said no" in outcome.error
 
 
