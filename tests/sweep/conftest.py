@@ -1,16 +1,23 @@
 """A tiny world for sweeps: 16 px, 6 steps, a network of some thousand parameters; and a runner without Ray."""
 
 import gc
+import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, event
 
-from mflab.config import RootCfg
+from mflab.config import RootCfg, compose, has_interpolations
 from mflab.results import read_ledger
-from mflab.sweep.command import main
+from mflab.sweep import command
+from mflab.sweep.planning import cells
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import run_job
 from mflab.sweep.stages.inputs import InputCache, open_inputs
@@ -20,9 +27,9 @@ from mflab.sweep.stages.work import Work
 
 TINY = [
     "model.weights=none",
-    "model.unet.widths=[8,8]",
-    "model.unet.attention=[false,true]",
-    "model.unet.num_heads=[2,2]",
+    "model.unet.widths=[8]",
+    "model.unet.attention=[false]",
+    "model.unet.num_heads=[2]",
     "model.unet.norm_groups=4",
     "model.unet.cross_attention_dim=16",
     "prompts.width=16",
@@ -49,11 +56,14 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _frozen_heap() -> Iterator[None]:
-    """Every trial collects garbage before it starts: what the imports left need not be looked through each time."""
+def _quick_process() -> Iterator[None]:
+    """Leaves out what only costs time here: no test cuts the power, and tiny trials leave little garbage."""
     gc.collect()
     gc.freeze()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(gc, "collect", lambda generation=2: 0)
+        yield
     gc.unfreeze()
 
 
@@ -64,6 +74,64 @@ def _process_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(1)
+
+
+@cache
+def _compose_rest(overrides: tuple[str, ...]) -> RootCfg:
+    return compose(overrides)
+
+
+_has_interpolations = cache(has_interpolations)
+
+
+def _split(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Overrides without name and place of the sweep, and these."""
+    own = {}
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key in ("sweep.name", "paths.outputs"):
+            own[key] = value
+    return tuple(text for text in overrides if text.partition("=")[0] not in own), own
+
+
+def _compose_once(overrides: Sequence[str]) -> RootCfg:
+    rest, own = _split(overrides)
+    config = _compose_rest(rest)
+    sweep = replace(config.sweep, name=own["sweep.name"]) if "sweep.name" in own else config.sweep
+    paths = replace(config.paths, outputs=own["paths.outputs"]) if "paths.outputs" in own else config.paths
+    return replace(config, sweep=sweep, paths=paths)
+
+
+@pytest.fixture(scope="module")
+def composed_once() -> Iterator[None]:
+    """Hydra takes longer than tiny trainings: what differs in name and place of the sweep alone is composed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (cells, command):
+            patch.setattr(module, "compose", _compose_once)
+        patch.setattr(cells, "has_interpolations", lambda overrides: _has_interpolations(_split(overrides)[0]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_studies() -> Iterator[None]:
+    """Studies that do not wait for the disk; and Optuna reads its dozen migrations to name the newest only once."""
+
+    def relax(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", relax)
+    with pytest.MonkeyPatch.context() as patch:
+        find = ScriptDirectory.get_current_head
+        known: dict[str, str | None] = {}
+
+        def find_once(self: ScriptDirectory) -> str | None:
+            if self.dir not in known:
+                known[self.dir] = find(self)
+            return known[self.dir]
+
+        patch.setattr(ScriptDirectory, "get_current_head", find_once)
+        yield
+    event.remove(Engine, "connect", relax)
 
 
 @pytest.fixture
@@ -103,7 +171,7 @@ def sweep() -> Callable[..., int]:
     """The command without Ray; returns its exit status."""
 
     def run(overrides: Sequence[str], runner: Callable[..., None] = run_serially) -> int:
-        return main(overrides, runner)
+        return command.main(overrides, runner)
 
     return run
 

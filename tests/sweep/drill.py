@@ -4,6 +4,7 @@ Importing torch and Ray takes longer than a tiny sweep. So one process, the nurs
 driver is a fork of it: a process like any other, except that it starts at once.
 """
 
+import gc
 import json
 import os
 import signal
@@ -13,11 +14,12 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from mflab.config import compose
 from mflab.results import read_ledger, read_metrics, read_plan
 from mflab.sweep.command import main
 from mflab.sweep.planning.ledger import latest
@@ -27,10 +29,10 @@ from mflab.sweep.store.__main__ import main as store_main
 from tests.sweep.conftest import run_serially
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MARK = "MFLAB_DRILL"
+MARK = "MFLAB_DRILL_MARK"
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -47,7 +49,7 @@ def is_alive(pid: int) -> bool:
 
 @dataclass
 class Process:
-    """A driver, and everything that it starts: all carry its mark in their environment."""
+    """A driver; everything that it starts carries its mark in the environment."""
 
     nursery: "Nursery"
     pid: int
@@ -64,12 +66,19 @@ class Process:
         """Ctrl-C: the terminal sends it to the whole foreground group."""
         os.killpg(self.pid, signal.SIGINT)
 
+    def halt(self) -> None:
+        """Stops the process where it is, as long as it is not told to go on."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def is_running(self) -> bool:
         if self.status is None:
             self.status = self.nursery.ask(poll=self.pid)
         return self.status is None
 
-    def wait(self, seconds: float = 120.0) -> int:
+    def wait(self, seconds: float = 240.0) -> int:
         """Exit status; -9 if it was killed."""
         wait_for(lambda: not self.is_running(), seconds)
         assert self.status is not None
@@ -79,7 +88,7 @@ class Process:
         return self.output.read_text()
 
     def family(self) -> list[int]:
-        """Living processes that this one, or one that it started, has started; itself included."""
+        """Living processes that this one, or one that it started, has started."""
         return [
             int(folder.name)
             for folder in Path("/proc").iterdir()
@@ -118,6 +127,7 @@ class Nursery:
         self._num_started += 1
         mark = f"{self._process.pid}-{self._num_started}"
         output = Path.cwd() / f"output-{self._num_started}.txt"
+        output.touch()
         request = {"runner": runner, "overrides": list(overrides), "folder": os.getcwd(), "output": str(output)}
         return Process(self, self.ask(start=request, mark=mark), mark, output)
 
@@ -141,17 +151,28 @@ def _serve() -> None:
     """The nursery: forks a driver per request, and tells how drivers ended."""
     from mflab.sweep.running import runner, runner_worker  # noqa: F401  what every driver would import
 
+    # What every driver would find out about its groups and keys.
+    compose([])
+    # Every trial collects garbage before it starts: what the imports left need not be looked through each time.
+    gc.collect()
+    gc.freeze()
+    running: set[int] = set()
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         if "poll" in request:
             pid, status = os.waitpid(request["poll"], os.WNOHANG)
+            running.discard(pid)
             print(json.dumps(os.waitstatus_to_exitcode(status) if pid else None), flush=True)
             continue
         pid = os.fork()
         if not pid:
             _drive(**request["start"], mark=request["mark"])
+        running.add(pid)
         print(json.dumps(pid), flush=True)
+    # The tests are over, or were killed themselves.
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _drive(runner: str, overrides: list[str], folder: str, output: str, mark: str) -> None:
@@ -221,7 +242,6 @@ class Undisturbed:
 
     folder: Path
     overrides: tuple[str, ...]
-    kept: list[str] = field(default_factory=list)
 
     def assert_equal(self, folder: Path) -> None:
         """Every trial is done, with the same bits."""

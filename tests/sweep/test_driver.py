@@ -33,6 +33,8 @@ from mflab.sweep.stages.inputs import InputCache
 from mflab.sweep.store import Kind, Store
 from tests.sweep.conftest import run_serially
 
+pytestmark = pytest.mark.usefixtures("composed_once")
+
 
 def refuse(workers: int, threads: int, hooks: Hooks) -> None:
     raise AssertionError("nothing should run")

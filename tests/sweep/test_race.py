@@ -15,6 +15,7 @@ from mflab.sweep.running.jobs import Job, JobKind
 from mflab.sweep.stages.artifacts import write_rows
 from mflab.sweep.stages.outcome import TrialOutcome
 
+pytestmark = pytest.mark.usefixtures("composed_once")
 ARMS = "+sweep.factors.style={key:prompts.style,levels:[facelift,mouse_elevated,realistic]}"
 SEEDS = 8
 

@@ -19,6 +19,7 @@ from mflab.sweep.stages.inputs import InputCache
 from mflab.sweep.stages.outcome import TrialOutcome
 from tests.sweep.conftest import run_serially
 
+pytestmark = pytest.mark.usefixtures("composed_once", "quick_studies")
 SPACE = (
     "+sweep.search.space={lr:{key:optim.lr,low:1e-4,high:1e-1,log:true},"
     "schedule:{key:curriculum,choices:[single,two_stage]},"

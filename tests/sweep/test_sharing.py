@@ -8,20 +8,17 @@ import dataclasses
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from torch import Tensor
 
-from mflab.config import RootCfg, compose
 from mflab.curriculum import StageState
 from mflab.results import read_ledger, read_metrics, read_plan, read_training, read_trials
 from mflab.sweep import command
-from mflab.sweep.planning import cells
 from mflab.sweep.planning.ledger import latest
 from mflab.sweep.planning.plan import make_plan
 from mflab.sweep.planning.planned import SweepPlan
@@ -35,6 +32,7 @@ from mflab.sweep.store.__main__ import main as store_main
 from mflab.train import DiffusionTask
 from tests.sweep.conftest import TINY, run_serially, whole
 
+pytestmark = pytest.mark.usefixtures("composed_once")
 CACHE = InputCache()
 FIRST = "{until:0.5,prompt:facelift}"
 # Four steps with the base wording, then four with other settings; the last four differ in the first half too.
@@ -48,7 +46,7 @@ ARMS = {
     "three_stage": "{until:0.125,prompt:facelift},{until:0.25,prompt:facelift_elevated},{until:1}",
     "blend": "{until:0.125,prompt:facelift},{until:0.5,transition:linear},{until:1}",
 }
-BASE = [*TINY, "train.steps=8", "sweep.workers=1"]
+BASE = [*TINY, "train.steps=8", "train.checkpoint_every=8", "sweep.workers=1"]
 COMMON = [*BASE, "prompts.style=mouse_elevated"]
 Rows = list[dict]
 
@@ -145,27 +143,8 @@ def assert_ran_as_planned(sweep: Sweep, name: str) -> None:
     assert run == read_plan(sweep.folder(name)).steps_to_run
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _composed_once() -> Iterator[None]:
-    """Hydra takes longer than all the training here: command lines that differ in the name alone are composed once."""
-
-    @cache
-    def without_name(overrides: tuple[str, ...]) -> RootCfg:
-        return compose(overrides)
-
-    def composed(overrides: Sequence[str]) -> RootCfg:
-        names = [text.partition("=")[2] for text in overrides if text.startswith("sweep.name=")]
-        config = without_name(tuple(text for text in overrides if not text.startswith("sweep.name=")))
-        return dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, name=names[-1]))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "compose", composed)
-        patch.setattr(command, "compose", composed)
-        yield
-
-
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> Path:
+def original(tmp_path_factory: pytest.TempPathFactory, data_folder: Path, composed_once: None) -> Path:
     """Outputs of the finished sweep over all arms."""
     folder = tmp_path_factory.mktemp("original")
     with pytest.MonkeyPatch.context() as patch:
@@ -240,7 +219,7 @@ def test_second_sweep_of_the_same_treatments_runs_nothing(finished: Sweep):
 # What is lost is made again
 
 
-@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.25, 0.75])
 def test_sweep_goes_on_from_any_beginning_of_its_store(finished: Sweep, share: float):
     files = [
         path
@@ -259,7 +238,7 @@ def test_sweep_goes_on_from_any_beginning_of_its_store(finished: Sweep, share: f
     assert_ran_as_planned(finished, "second")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_sweep_fills_any_holes_of_its_store(finished: Sweep, seed: int):
     generator = random.Random(seed)
     for path in sorted(path for path in (finished.outputs / "store").rglob("*") if path.is_file()):

@@ -20,6 +20,7 @@ from mflab.sweep.search import optuna_repeats
 from mflab.sweep.search.optuna_setup import STUDY_FILE
 from mflab.sweep.search.study import Study, Suggestion, open_study
 
+pytestmark = pytest.mark.usefixtures("quick_studies")
 MAX_STEP = 90
 STEPS = (10, 30, 60)
 SPACE = parse_space(
