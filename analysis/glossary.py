@@ -20,6 +20,8 @@ class MetricMeaning:
 # Smaller than this is zero for a reader.
 MOST_DECIMALS = 6
 
+_BOX = "the box of the true mask (alpha above 0.5) widened by 1/16 of the image side, at least 5 px"
+_UNION = "the union of true and predicted mask (alpha above 0.5), divided by its area x channels"
 _SSIM = "SSIM (Gaussian window 11 px, sigma 1.5, population covariance, K .01/.03, data range 1, mean over RGB)"
 # The same words as the table of the metrics' own package, repeated because a report must not import tensors.
 GLOSSARY: dict[str, MetricMeaning] = {
@@ -31,9 +33,38 @@ GLOSSARY: dict[str, MetricMeaning] = {
     "psnr_fg": MetricMeaning(
         "Peak signal-to-noise ratio over the pixels with target alpha above 0.5, data range 1.", "dB", Direction.higher
     ),
+    "psnr_box": MetricMeaning(f"Peak signal-to-noise ratio over {_BOX}; data range 1.", "dB", Direction.higher),
     "ssim": MetricMeaning(f"{_SSIM} over the frame without its 5 px border.", "", Direction.higher),
     "ssim_fg": MetricMeaning(
         f"{_SSIM}, averaged where target alpha is above 0.5 inside the 5 px border.", "", Direction.higher
+    ),
+    "ssim_box": MetricMeaning(f"{_SSIM} over {_BOX}, without a border of 5 px inside it.", "", Direction.higher),
+    "ms_ssim": MetricMeaning(
+        "Multi-scale SSIM over the full frame: five scales by 2 x 2 means, published weights, SSIM's window at each, "
+        "negative means as 0, mean over RGB; only for images of at least 176 px.",
+        "",
+        Direction.higher,
+    ),
+    "psnr_union": MetricMeaning(
+        f"Peak signal-to-noise ratio over {_UNION}; only with a mask of the prediction.", "dB", Direction.higher
+    ),
+    "mse_colour": MetricMeaning(
+        f"Squared error over the pixels of both masks, as a mean over {_UNION}; 0 for whoever draws nothing, so read "
+        "it with mse_silhouette.",
+        "",
+        Direction.lower,
+    ),
+    "mse_silhouette": MetricMeaning(
+        f"Squared error over the pixels of one mask alone, as a mean over {_UNION}; mse_colour + mse_silhouette is the "
+        "error of psnr_union.",
+        "",
+        Direction.lower,
+    ),
+    "alpha_iou": MetricMeaning(
+        "Intersection over union of true and predicted mask (alpha above 0.5); an estimated mask of true images scores "
+        "below 1.",
+        "",
+        Direction.higher,
     ),
     "lpips_alex": MetricMeaning(
         "LPIPS 0.1 on AlexNet over the full frame; only where its backbone weights are installed.", "", Direction.lower

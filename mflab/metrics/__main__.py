@@ -1,4 +1,4 @@
-"""Command line: `python -m mflab.metrics list | check-golden DIR`."""
+"""Command line: `python -m mflab.metrics list [--learned DIR] | check-golden DIR`."""
 
 import argparse
 import json
@@ -9,35 +9,45 @@ from rich.console import Console
 from rich.table import Table
 
 from mflab.errors import MflabError
-from mflab.metrics.evaluate import METRICS
+from mflab.metrics.consistency.definitions import CONSISTENCY_METRICS
 from mflab.metrics.golden import LIMITS, check_golden
-from mflab.metrics.perceptual import BACKBONES, Absent, find_lpips
+from mflab.metrics.learned import Absent
+from mflab.metrics.local import find_learned
+from mflab.metrics.perceptual import BACKBONES, find_lpips
+from mflab.metrics.table import METRICS, NEGATIVE_CONTROLS
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0 fine, 1 beyond a limit, 2 unusable input."""
     parser = argparse.ArgumentParser(prog="python -m mflab.metrics", description="Image metrics of mflab.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="print every metric with direction, unit and definition")
+    listing = commands.add_parser("list", help="print every metric with direction, unit and definition")
+    listing.add_argument(
+        "--learned", type=Path, action="append", default=[], metavar="DIR", help="a learned metric; repeatable"
+    )
     golden = commands.add_parser("check-golden", help="compare with stored reference values")
     golden.add_argument("folder", type=Path, help="folder with metrics*.npz and metrics*.json")
     parsed = parser.parse_args(arguments)
     console = Console()
     try:
-        return print_metrics(console) if parsed.command == "list" else print_golden(console, parsed.folder)
+        if parsed.command == "list":
+            return print_metrics(console, parsed.learned)
+        return print_golden(console, parsed.folder)
     except MflabError as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
 
-def print_metrics(console: Console) -> int:
-    """Prints `METRICS` and why a metric is absent here; returns the exit status."""
+def print_metrics(console: Console, folders: list[Path]) -> int:
+    """Prints what every metric means and why one is absent here; returns the exit status."""
+    learned = [find_learned(folder) for folder in folders]
+    known = METRICS | NEGATIVE_CONTROLS | CONSISTENCY_METRICS
+    known |= {one.name: one.info for one in learned if not isinstance(one, Absent)}
     table = Table("metric", "better", "unit", "definition")
-    for name, info in METRICS.items():
+    for name, info in known.items():
         table.add_row(name, info.direction, info.unit or "-", info.definition)
     console.print(table)
-    for net in BACKBONES:
-        found = find_lpips(net)
+    for found in [*(find_lpips(net) for net in BACKBONES), *learned]:
         if isinstance(found, Absent):
             console.print(f"absent: {found.reason}", soft_wrap=True, highlight=False, markup=False)
     return 0

@@ -4,6 +4,8 @@ On a white background the white image alone scores -10 log10(f m) dB, with f the
 distance of the foreground to white.
 """
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -45,23 +47,29 @@ def copy_input(
 
 
 def mean_image(
-    target: Float[Tensor, "*batch view 3 height width"], training: Shaped[Tensor, "..."]
+    target: Float[Tensor, "*batch view 3 height width"], training: Iterable[Shaped[Tensor, "..."]]
 ) -> Float[Tensor, "*batch view 3 height width"]:
     """Returns, for every view slot, the mean image of the training scenes: what a model that ignores its input can do.
 
     Args:
         target: views in [0, 1], shape [..., V, 3, H, W]; only its shape is used, so nothing leaks from it.
-        training: training scenes in [0, 1], shape [S, V, 3, H, W].
+        training: training scenes in [0, 1], each of shape [V, 3, H, W], on the background of `target`; read one by one.
 
     Raises:
-        MflabError: `training` has other views or pixels than `target`, or no scene.
+        MflabError: a training scene has other views or pixels than `target`, or there is none.
 
     >>> mean_image(torch.zeros(5, 6, 3, 4, 4), torch.full((2, 6, 3, 4, 4), 0.25)).unique()
     tensor([0.2500])
     """
-    if training.ndim != 5 or training.shape[1:] != target.shape[-4:] or training.shape[0] == 0:
-        raise MflabError(
-            f"training must be scenes of shape [scene, {', '.join(str(n) for n in target.shape[-4:])}], "
-            f"but got {list(training.shape)}; pass training scenes of the same rig and size."
-        )
-    return training.mean(0).expand(target.shape)
+    total, num_scenes = torch.zeros(target.shape[-4:], dtype=torch.float64, device=target.device), 0
+    for scene in training:
+        if scene.shape != target.shape[-4:]:
+            raise MflabError(
+                f"A training scene must have the views and pixels of the target, shape {list(target.shape[-4:])}, but "
+                f"got {list(scene.shape)}; pass training scenes of the same rig and size."
+            )
+        total += scene
+        num_scenes += 1
+    if num_scenes == 0:
+        raise MflabError("A mean image needs at least one training scene, but got none; pass the training scenes.")
+    return (total / num_scenes).to(target.dtype).expand(target.shape)

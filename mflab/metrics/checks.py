@@ -58,6 +58,15 @@ def check_pair(
     return pred.to(dtype), target.to(dtype)
 
 
+def coverage(alpha: Shaped[Tensor, "..."], name: str) -> Bool[Tensor, "*batch 1 height width"]:
+    """Returns where `alpha` is above 0.5; nowhere is allowed.
+
+    Raises:
+        MflabError: alpha is not a coverage in [0, 1] of shape [..., 1, H, W].
+    """
+    return check_images(alpha, name, channels=1) > FOREGROUND_ALPHA
+
+
 def foreground(
     alpha: Shaped[Tensor, "..."], images: Shaped[Tensor, "..."], border: int = 0
 ) -> Bool[Tensor, "*batch 1 height width"]:
@@ -66,14 +75,14 @@ def foreground(
     Raises:
         MflabError: alpha is not a coverage in [0, 1], does not fit `images`, or leaves an image without foreground.
     """
-    alpha = check_images(alpha, "alpha", channels=1)
-    if alpha.shape[:-3] != images.shape[:-3] or alpha.shape[-2:] != images.shape[-2:]:
+    mask = coverage(alpha, "alpha")
+    if mask.shape[:-3] != images.shape[:-3] or mask.shape[-2:] != images.shape[-2:]:
         raise MflabError(
-            f"alpha must have the batch and pixels of the images, but got {list(alpha.shape)} "
+            f"alpha must have the batch and pixels of the images, but got {list(mask.shape)} "
             f"for images {list(images.shape)}; pass one mask per view."
         )
-    height, width = alpha.shape[-2:]
-    mask = (alpha > FOREGROUND_ALPHA)[..., border : height - border, border : width - border]
+    height, width = mask.shape[-2:]
+    mask = mask[..., border : height - border, border : width - border]
     empty = ~mask.flatten(-3).any(-1)
     if empty.any():
         where = f" inside the {border} px border" if border else ""

@@ -2,7 +2,7 @@
 
 Images are display-referred sRGB in [0, 1], composited on one declared background, shape [..., 3, H, W]; every function
 reduces channels and pixels and keeps the leading axes. Nothing is clamped, pooled or resized here: clamp a prediction
-before, and compare numbers only at one image width.
+before, and compare numbers only at one image width. Metrics are not losses: no gradient flows through SSIM.
 
 Two definitions of SSIM, both with an 11-tap Gaussian of sigma 1.5, K1 = .01, K2 = .03, data range 1, mean over RGB
 and the map without its 5-pixel border:
@@ -11,24 +11,19 @@ and the map without its 5-pixel border:
 - `official`: sample covariance (factor 121/120), as FaceLift evaluates.
 """
 
-import math
-
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from mflab.errors import MflabError
 from mflab.metrics.checks import check_pair, foreground, masked_mean
+from mflab.metrics.similarity import BORDER, CHUNK_ELEMENTS, WINDOW, for_each_chunk
+from mflab.metrics.threads import serial
 
-WINDOW = 11
-BORDER = WINDOW // 2
-SIGMA = 1.5
-C1, C2 = 0.01**2, 0.03**2
 COVARIANCE_FACTOR = {"wang": 1.0, "official": WINDOW**2 / (WINDOW**2 - 1)}
-# Elements filtered at once: keeps the four filtered maps in cache and bounds memory for large evaluations.
-CHUNK_ELEMENTS = 2**19
 
 
+@serial
 def mse(pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> Float[Tensor, "*batch"]:
     """Returns the mean squared error of each image, over channels and pixels.
 
@@ -43,7 +38,11 @@ def mse(pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> Float[Ten
     tensor([0.0625, 0.0625])
     """
     pred, target = check_pair(pred, target)
-    return (pred - target).square().flatten(-3).mean(-1)
+    x, y = (images.flatten(-3).reshape(-1, pred.shape[-3:].numel()) for images in (pred, target))
+    size = max(1, CHUNK_ELEMENTS // x.shape[1])
+    # Chunks stay in the cache from the difference to the mean.
+    errors = [(a - b).square_().mean(-1) for a, b in zip(x.split(size), y.split(size), strict=True)]
+    return torch.cat(errors).reshape(pred.shape[:-3])
 
 
 def decibels(error: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -74,6 +73,7 @@ def psnr(pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> Float[Te
     return decibels(mse(pred, target))
 
 
+@serial
 def psnr_fg(
     pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."], alpha: Shaped[Tensor, "..."]
 ) -> Float[Tensor, "*batch"]:
@@ -93,6 +93,7 @@ def psnr_fg(
     return decibels(masked_mean((pred - target).square(), foreground(alpha, pred)))
 
 
+@serial
 def ssim(pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."], variant: str = "wang") -> Float[Tensor, "*batch"]:
     """Returns the structural similarity of each image in [-1, 1], full frame without its 5-pixel border.
 
@@ -110,9 +111,15 @@ def ssim(pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."], variant: st
     >>> ssim(white, white), ssim(black, white)
     (tensor(1.), tensor(9.9990e-05))
     """
-    return ssim_map(pred, target, variant).flatten(-3).mean(-1)
+    pred, target = check_pair(pred, target)
+    factor = _factor(pred, variant)
+    x, y = (images.reshape(-1, *images.shape[-2:]) for images in (pred, target))
+    channels = x.new_empty(len(x))
+    for_each_chunk(x, y, factor, channels, _write_mean)
+    return channels.reshape(pred.shape[:-2]).mean(-1)
 
 
+@serial
 def ssim_fg(
     pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."], alpha: Shaped[Tensor, "..."], variant: str = "wang"
 ) -> Float[Tensor, "*batch"]:
@@ -133,6 +140,7 @@ def ssim_fg(
     return masked_mean(values, foreground(alpha, pred, BORDER))
 
 
+@serial
 def ssim_map(
     pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."], variant: str = "wang"
 ) -> Float[Tensor, "*batch 3 inner_height inner_width"]:
@@ -142,49 +150,30 @@ def ssim_map(
         MflabError: as `ssim`.
     """
     pred, target = check_pair(pred, target)
+    factor = _factor(pred, variant)
+    height, width = pred.shape[-2:]
+    x, y = (images.reshape(-1, height, width) for images in (pred, target))
+    maps = x.new_empty(len(x), height - 2 * BORDER, width - 2 * BORDER)
+    for_each_chunk(x, y, factor, maps, _write_map)
+    return maps.reshape(*pred.shape[:-2], *maps.shape[-2:])
+
+
+def _factor(images: Tensor, variant: str) -> float:
+    """Returns the factor of the covariance, after the checks that every SSIM needs."""
     if variant not in COVARIANCE_FACTOR:
         raise MflabError(f"Unknown SSIM variant {variant!r}; choose one of {', '.join(COVARIANCE_FACTOR)}.")
-    height, width = pred.shape[-2:]
+    height, width = images.shape[-2:]
     if min(height, width) < WINDOW:
         raise MflabError(
             f"SSIM needs images of at least {WINDOW} x {WINDOW} px (its window), but got {height} x {width}; "
             "evaluate at a larger size."
         )
-    factor = COVARIANCE_FACTOR[variant]
-    chunk = max(1, CHUNK_ELEMENTS // (height * width))
-    pairs = zip(
-        pred.reshape(-1, height, width).split(chunk), target.reshape(-1, height, width).split(chunk), strict=True
-    )
-    maps = torch.cat([_ssim_of_channels(x, y, factor) for x, y in pairs])
-    return maps.reshape(*pred.shape[:-2], *maps.shape[-2:])
+    return COVARIANCE_FACTOR[variant]
 
 
-def _ssim_of_channels(x: Tensor, y: Tensor, factor: float) -> Tensor:
-    """Returns the SSIM map of single channels [N, H, W], from the sum and the difference of the two images.
-
-    With s = x + y and d = x - y: x^2 + y^2 = (s^2 + d^2) / 2 and 2 x y = (s^2 - d^2) / 2, so four filtered maps do,
-    not five, and identical images give exactly 1. Centring s at 0 lessens the cancellation in float32.
-    """
-    total, difference = x + y - 1, x - y
-    mean_s, mean_d = _blur(total), _blur(difference)
-    var_s = factor * (_blur(total.square()) - mean_s.square())
-    var_d = factor * (_blur(difference.square()) - mean_d.square())
-    power_s, power_d = (mean_s + 1).square(), mean_d.square()
-    similarity = ((power_s - power_d) / 2 + C1) * ((var_s - var_d) / 2 + C2)
-    return similarity / (((power_s + power_d) / 2 + C1) * ((var_s + var_d) / 2 + C2))
+def _write_mean(mean: Tensor, luminance: Tensor, structure: Tensor) -> None:
+    torch.mean(luminance.mul_(structure), (1, 2), out=mean)
 
 
-def _blur(x: Tensor) -> Tensor:
-    """Returns [N, H, W] filtered with the separable Gaussian where it fits.
-
-    Shifted sums, because single-channel convolutions took ten to twenty times longer on one CPU core.
-    """
-    taps = [math.exp(-0.5 * ((i - BORDER) / SIGMA) ** 2) for i in range(WINDOW)]
-    taps = [tap / sum(taps) for tap in taps]
-    for axis in (1, 2):
-        size = x.shape[axis] - WINDOW + 1
-        blurred = x.narrow(axis, 0, size) * taps[0]
-        for i in range(1, WINDOW):
-            blurred = torch.add(blurred, x.narrow(axis, i, size), alpha=taps[i])
-        x = blurred
-    return x
+def _write_map(similarity: Tensor, luminance: Tensor, structure: Tensor) -> None:
+    torch.mul(luminance, structure, out=similarity)

@@ -9,7 +9,6 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
@@ -17,23 +16,14 @@ from torch import Tensor, nn
 
 from mflab.errors import MflabError
 from mflab.metrics.checks import check_pair
+from mflab.metrics.learned import CHUNK_IMAGES, Absent
+from mflab.metrics.table import METRICS, MetricInfo
 
 # Published file names; as everywhere in torch hub the part after the last dash opens the file's sha256.
 BACKBONES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
 VERSION = "0.1"
 # Below this AlexNet pools its maps away.
 MIN_SIZE = 32
-CHUNK_IMAGES = 32
-
-
-class Absent(NamedTuple):
-    """A metric that cannot be computed here.
-
-    Attributes:
-        reason: what was looked for, what was found and what to do.
-    """
-
-    reason: str
 
 
 class LpipsMetric:
@@ -51,6 +41,15 @@ class LpipsMetric:
     def name(self) -> str:
         """Name of the metric with its backbone; values of two backbones are not comparable."""
         return f"lpips_{self.net}"
+
+    @property
+    def info(self) -> MetricInfo:
+        return METRICS[self.name]
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether both orders of a pair give the same value: the difference of features is squared."""
+        return True
 
     def __call__(self, pred: Shaped[Tensor, "..."], target: Shaped[Tensor, "..."]) -> Float[Tensor, "*batch"]:
         """Returns the distance of each image pair.
@@ -79,26 +78,33 @@ class LpipsMetric:
         return distances.reshape(pred.shape[:-3])
 
 
-def find_lpips(net: str = "vgg") -> LpipsMetric | Absent:
-    """Returns LPIPS on backbone `net` if its weights lie in the torch hub cache, else the reason why not.
+def find_lpips(net: str = "vgg", path: Path | None = None) -> LpipsMetric | Absent:
+    """Returns LPIPS on backbone `net` if its weights lie on this computer, else the reason why not.
 
-    The cache is `$TORCH_HOME/hub/checkpoints`, by default `~/.cache/torch/hub/checkpoints`. The global random
-    state stays as it was.
+    The global random state stays as it was.
+
+    Args:
+        net: backbone, alex or vgg.
+        path: file of torchvision's weights; None looks in the torch hub cache, `$TORCH_HOME/hub/checkpoints`, by
+            default `~/.cache/torch/hub/checkpoints`.
 
     Raises:
         MflabError: `net` is not a known backbone.
     """
     if net not in BACKBONES:
         raise MflabError(f"Unknown LPIPS backbone {net!r}; choose one of {', '.join(BACKBONES)}.")
-    path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONES[net]
-    remedy = f"place torchvision's ImageNet weights {path.name} there, or point TORCH_HOME at the cache that has them."
+    remedy = f"place torchvision's ImageNet weights {BACKBONES[net]} there"
+    if path is None:
+        path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONES[net]
+        remedy += ", or point TORCH_HOME at the cache that has them"
+    remedy += "."
     if not path.is_file():
         return Absent(f"lpips_{net} needs backbone weights at {path}, but there is no such file; {remedy}")
     if not os.access(path, os.R_OK):
         return Absent(f"lpips_{net} needs backbone weights at {path}, but the file is not readable; {remedy}")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    expected = re.sub(r".*-([0-9a-f]+)\.pth", r"\1", path.name)
+    expected = re.sub(r".*-([0-9a-f]+)\.pth", r"\1", BACKBONES[net])
     if not digest.startswith(expected):
         return Absent(
             f"lpips_{net} needs backbone weights whose sha256 starts with {expected}, but {path} has "

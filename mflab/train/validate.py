@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mflab.data.scenes import SceneSource, composite
 from mflab.errors import MflabError
-from mflab.metrics import LpipsMetric, copy_input, evaluate_views, white_image
+from mflab.metrics import LpipsMetric, copy_input, evaluate_views, mean_image, white_image
 from mflab.model import MVDiffusion
 from mflab.results import MetricRow
 from mflab.train.diffusion import torch_generator
@@ -18,6 +18,8 @@ from mflab.train.loop import Diverged
 
 # Slot 0 of every rig is the input view in validation, whatever the training draws.
 INPUT_SLOT = 0
+# Scenes of the mean image: more move it by less than a grey level, and a stream of training scenes has no end.
+MEAN_SCENES = 256
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Validator:
             )
         self.cfg = cfg
         self.lpips = lpips
+        self.background = background
         self.view_names = source.view_names
         scenes = [source[index] for index in range(num_scenes)]
         self.names = [scene.name for scene in scenes]
@@ -133,12 +136,29 @@ class Validator:
             raise Diverged(step, "a prediction", float("nan"))
         return Validation(self.rows(prediction, step), prediction[: self.cfg.num_images])
 
-    def baselines(self) -> dict[str, list[MetricRow]]:
-        """Rows of predictions that need no training: the all-white image and the copied input view."""
+    def baselines(self, training: SceneSource | None = None) -> dict[str, list[MetricRow]]:
+        """Rows of predictions that need no trained model: the white image, the copied input view and the mean image.
+
+        Args:
+            training: scenes whose first 256 give the mean image of each view slot; None leaves that baseline out.
+
+        Raises:
+            MflabError: training scenes of other views or another size.
+        """
         predictions = {
             "white": white_image(self.images),
             "copy_input": copy_input(self.images, self.images[:, INPUT_SLOT]),
         }
+        if training is not None:
+            if training.view_names != self.view_names:
+                raise MflabError(
+                    f"Training scenes must have the validated views, {', '.join(self.view_names)}, but got "
+                    f"{', '.join(training.view_names)}; set data.rig."
+                )
+            scenes = (training[index] for index in range(min(len(training), MEAN_SCENES)))
+            predictions["mean_image"] = mean_image(
+                self.images, (composite(scene.rgba, self.background)[0] for scene in scenes)
+            )
         return {name: self.rows(prediction, 0) for name, prediction in predictions.items()}
 
     def rows(self, prediction: Float[Tensor, "scene view 3 height width"], step: int) -> list[MetricRow]:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mflab.errors import MflabError
-from mflab.metrics import METRICS
+from mflab.metrics import METRICS, NEGATIVE_CONTROLS
 from mflab.metrics.__main__ import main
+from mflab.metrics.consistency.definitions import CONSISTENCY_METRICS
 from mflab.metrics.golden import LIMITS, check_golden
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -84,4 +85,4 @@ def test_incomplete_folder_is_one_clear_error(copied: Path, capsys: pytest.Captu
 def test_list_prints_every_metric(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     output = capsys.readouterr().out
-    assert all(name in output for name in METRICS)
+    assert all(name in output for name in [*METRICS, *NEGATIVE_CONTROLS, *CONSISTENCY_METRICS])

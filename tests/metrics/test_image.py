@@ -1,7 +1,7 @@
 """PSNR and SSIM: properties, closed forms, published values and scikit-image as oracle."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mflab.errors import MflabError
 from mflab.metrics.image import mse, psnr, psnr_fg, ssim, ssim_fg, ssim_map
+from mflab.metrics.similarity import for_each_chunk
 
 Metric = Callable[..., Tensor]
 
@@ -27,6 +28,14 @@ def smooth(*shape: int, seed: int = 0) -> Tensor:
     )
     fine = torch.nn.functional.interpolate(coarse, size=shape[-2:], mode="bicubic").clamp(0, 1)
     return (0.8 * fine.reshape(shape) + 0.2 * noise(*shape, seed=seed + 1)).clamp(0, 1)
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's thread count for one test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 def formula_images() -> tuple[Tensor, Tensor]:
@@ -78,8 +87,42 @@ class TestProperties:
     def test_large_batches_are_filtered_in_chunks_with_equal_result(self, monkeypatch: pytest.MonkeyPatch) -> None:
         x, y = smooth(3, 3, 24, 32), smooth(3, 3, 24, 32, seed=9)
         whole = ssim_map(x, y)
-        monkeypatch.setattr("mflab.metrics.image.CHUNK_ELEMENTS", 24 * 32 * 2)
+        monkeypatch.setattr("mflab.metrics.similarity.CHUNK_ELEMENTS", 24 * 32 * 2)
         assert torch.equal(ssim_map(x, y), whole)
+
+    def test_threads_share_the_chunks_without_changing_a_bit(
+        self, monkeypatch: pytest.MonkeyPatch, threads: Callable[[int], None]
+    ) -> None:
+        x, y = smooth(5, 3, 24, 32), smooth(5, 3, 24, 32, seed=9)
+        whole = ssim(x, y), ssim_map(x, y)
+        monkeypatch.setattr("mflab.metrics.similarity.CHUNK_ELEMENTS", 24 * 32 * 2)
+        for number in (1, 2, 3):
+            threads(number)
+            assert torch.equal(ssim(x, y), whole[0]) and torch.equal(ssim_map(x, y), whole[1])
+            assert torch.get_num_threads() == number
+
+    def test_an_error_in_a_thread_is_raised_and_the_thread_count_kept(self, threads: Callable[[int], None]) -> None:
+        threads(2)
+        channels = noise(4, 16, 16)
+
+        def fail(*_: Tensor) -> None:
+            raise ArithmeticError
+
+        with pytest.raises(ArithmeticError):
+            for_each_chunk(channels, channels, 1.0, channels.new_empty(4), fail)
+        assert torch.get_num_threads() == 2
+
+    def test_inference_mode_and_gradients_make_no_difference(
+        self, monkeypatch: pytest.MonkeyPatch, threads: Callable[[int], None]
+    ) -> None:
+        monkeypatch.setattr("mflab.metrics.similarity.CHUNK_ELEMENTS", 24 * 32 * 2)
+        x, y = smooth(3, 24, 32), smooth(3, 24, 32, seed=9)
+        expected = ssim(x, y)
+        threads(2)
+        with torch.inference_mode():
+            assert torch.equal(ssim(x.clone(), y), expected)
+        found = ssim(x.clone().requires_grad_(), y)
+        assert torch.equal(found, expected) and not found.requires_grad
 
     def test_precision_of_the_input_is_kept(self) -> None:
         x, y = smooth(3, 24, 24), smooth(3, 24, 24, seed=2)
@@ -176,6 +219,16 @@ class TestPublishedValues:
         alpha = ((i - 24) ** 2 + (j - 32) ** 2 < 225).double()[None]
         assert int(alpha.sum()) == 697
         assert float(psnr_fg(y, x, alpha)) == pytest.approx(10.353066, abs=1e-6)
+        # What multiplying by the mask and dividing by the frame would flatter it to.
+        assert float(psnr(y * alpha, x * alpha)) == pytest.approx(16.794950, abs=1e-6)
+
+    def test_mean_of_decibels_is_not_the_decibels_of_the_mean_error(self) -> None:
+        errors = 10 ** (-torch.tensor([45.0, 40.0, 34.0, 30.0, 26.0, 19.0], dtype=torch.float64) / 10)
+        x = torch.full((6, 3, 4, 4), 0.25, dtype=torch.float64)
+        y = x + errors.sqrt().reshape(6, 1, 1, 1)
+        assert float(psnr(y, x).mean()) == pytest.approx(194 / 6, abs=1e-9)
+        assert float(-10 * mse(y, x).mean().log10()) == pytest.approx(-10 * math.log10(errors.mean()), abs=1e-9)
+        assert float(psnr(y, x).mean()) > float(-10 * mse(y, x).mean().log10()) + 6
 
 
 class TestScikitImageOracle:
@@ -198,6 +251,22 @@ class TestScikitImageOracle:
         assert float(ssim(x, y, variant)) == pytest.approx(float(expected), abs=1e-9)
         assert float(ssim(x.float(), y.float(), variant)) == pytest.approx(float(expected), abs=1e-5)
         torch.testing.assert_close(ssim_map(x, y, variant), torch.from_numpy(full)[:, 5:-5, 5:-5], rtol=0, atol=1e-9)
+
+    def test_options_that_are_not_ours_give_other_values(self) -> None:
+        x, y = formula_images()
+        default = structural_similarity(x.numpy(), y.numpy(), data_range=1, channel_axis=0)
+        assert float(default) == pytest.approx(0.507553, abs=1e-6)
+        assert abs(float(ssim(y, x)) - float(default)) > 0.03
+        _, full = structural_similarity(
+            x.numpy(),
+            y.numpy(),
+            gaussian_weights=True,
+            use_sample_covariance=False,
+            data_range=1,
+            channel_axis=0,
+            full=True,
+        )
+        assert float(full.mean()) == pytest.approx(0.481907, abs=1e-6)
 
     def test_psnr(self) -> None:
         x, y = noise(3, 20, 30), noise(3, 20, 30, seed=1)

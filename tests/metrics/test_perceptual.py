@@ -10,8 +10,18 @@ from torch import Tensor
 from torchvision.models import alexnet
 
 from mflab.errors import MflabError
-from mflab.metrics import Absent, LpipsMetric, evaluate_views, find_lpips
-from mflab.metrics.perceptual import BACKBONES
+from mflab.metrics import (
+    NEGATIVE_CONTROLS,
+    Absent,
+    LpipsMetric,
+    PairMetric,
+    evaluate_views,
+    find_lpips,
+    foreground_box,
+    in_box,
+    of_neighbours,
+)
+from mflab.metrics.perceptual import BACKBONES, MIN_SIZE
 
 
 @pytest.fixture
@@ -71,6 +81,34 @@ def test_weights_with_another_checksum_are_no_stand_in(checkpoints: Path) -> Non
     found = find_lpips("alex")
     assert isinstance(found, Absent)
     assert "sha256 starts with 7be5be79" in found.reason
+
+
+def test_weights_may_lie_at_any_path(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = store_backbone(random_backbone(), checkpoints, monkeypatch).rename(tmp_path / "own.pth")
+    assert isinstance(find_lpips("alex"), Absent)
+    assert isinstance(find_lpips("alex", elsewhere), LpipsMetric)
+    missing = find_lpips("alex", tmp_path / "none.pth")
+    assert isinstance(missing, Absent) and str(tmp_path / "none.pth") in missing.reason
+    assert "TORCH_HOME" not in missing.reason
+
+
+def test_views_beside_each_other_are_the_negative_control(metric: LpipsMetric) -> None:
+    views = images(5, 3, 64, 64)
+    values = of_neighbours(metric, views)
+    torch.testing.assert_close(values, metric(views, views[[1, 2, 3, 4, 0]]))
+    torch.testing.assert_close(values, metric(views[[1, 2, 3, 4, 0]], views))
+    assert of_neighbours(metric, views[:1].expand(6, 3, 64, 64)).max() == 0
+    info = NEGATIVE_CONTROLS[f"adjacent_{metric.name}"]
+    assert info.definition.startswith("Negative control") and isinstance(metric, PairMetric)
+
+
+def test_box_is_cropped_and_never_resized(metric: LpipsMetric) -> None:
+    x, y, alpha = images(2, 3, 64, 64), images(2, 3, 64, 64, seed=1), torch.zeros(2, 1, 64, 64)
+    alpha[0, :, 10:50, 8:60] = alpha[1, :, 30, 30] = 1
+    box = foreground_box(alpha, padding=0, min_side=MIN_SIZE)
+    values = in_box(metric, x, y, box)
+    torch.testing.assert_close(values[0], metric(x[0, :, 10:50, 8:60], y[0, :, 10:50, 8:60]))
+    torch.testing.assert_close(values[1], metric(x[1, :, 14:46, 14:46], y[1, :, 14:46, 14:46]))
 
 
 def test_backbone_tensors_are_those_of_the_file(metric: LpipsMetric) -> None:

@@ -36,6 +36,9 @@ from tests.sweep.conftest import run_serially
 pytestmark = pytest.mark.usefixtures("composed_once")
 
 
+NAMES = ("psnr", "psnr_fg", "psnr_box", "ssim", "ssim_fg", "ssim_box")
+
+
 def refuse(workers: int, threads: int, hooks: Hooks) -> None:
     raise AssertionError("nothing should run")
 
@@ -44,7 +47,7 @@ def test_finished_sweep_has_all_tables_and_runs_nothing_again(tiny: list[str], f
     assert sweep([*tiny, "sweep.seeds=[0,1]"]) == 0
     trials = read_trials(folder)
     assert set(trials.status) == {"done"}
-    responses = [f"val/{name}{seen}" for name in ("psnr", "psnr_fg", "ssim", "ssim_fg") for seen in ("", "_seen")]
+    responses = [f"val/{name}{seen}" for name in NAMES for seen in ("", "_seen")]
     assert set(trials.columns) == {*TRIAL_COLUMNS_BEFORE, "style", *responses, *TRIAL_COLUMNS_AFTER}
     metrics = read_metrics(folder)
     assert tuple(metrics.columns) == METRIC_COLUMNS

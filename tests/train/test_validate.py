@@ -1,12 +1,17 @@
 """Validation: fixed noise, honest baselines, the declared steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from tiny_task import small_model, small_task
 
+from mflab.data.procedural import ProceduralScenes, World
+from mflab.data.scenes import composite
 from mflab.data.sources import Sources
 from mflab.errors import MflabError
+from mflab.geometry import get_rig
 from mflab.train import ValidationCfg, Validator, validation_steps
 
 CFG = ValidationCfg(at=[1.0], num_scenes=2, sampling_steps=2, batch_size=1, num_images=1)
@@ -21,8 +26,9 @@ def test_rows_cover_every_scene_view_and_metric_once(sources: Sources, validator
     task = small_task(sources)
     validation = validator.validate(small_model(), task.prompts["facelift"], 7)
     keys = [(row.scene, row.view, row.metric) for row in validation.rows]
-    assert len(set(keys)) == len(keys) == 2 * 6 * 4
-    assert {row.metric for row in validation.rows} == {"psnr", "psnr_fg", "ssim", "ssim_fg"}
+    names = {"psnr", "psnr_fg", "psnr_box", "ssim", "ssim_fg", "ssim_box"}
+    assert {row.metric for row in validation.rows} == names
+    assert len(set(keys)) == len(keys) == 2 * 6 * len(names)
     assert all(row.seen == (row.view == "front") and row.step == 7 for row in validation.rows)
     assert all(np.isfinite(row.value) for row in validation.rows)
     assert validation.images.shape == (1, 6, 3, 16, 16)
@@ -53,6 +59,38 @@ def test_white_baseline_equals_its_formula_and_the_copy_is_perfect_where_seen(va
             assert rows[scene, view] == pytest.approx(expected, abs=1e-3)
     seen = [r.value for r in baselines["copy_input"] if r.metric == "psnr" and r.seen]
     assert seen == [np.inf] * 2
+
+
+def test_mean_image_is_that_of_the_training_scenes_on_the_same_background(sources: Sources) -> None:
+    validator = Validator(sources.val, CFG, "black")
+    assert set(validator.baselines()) == {"white", "copy_input"}
+    rows = {(r.scene, r.view): r.value for r in validator.baselines(sources.train)["mean_image"] if r.metric == "psnr"}
+    mean = torch.stack([composite(sources.train[i].rgba, "black")[0] for i in range(len(sources.train))]).mean(0)
+    for scene, images in zip(validator.names, validator.images, strict=True):
+        for slot, view in enumerate(validator.view_names):
+            expected = -10 * np.log10(float((images[slot] - mean[slot]).square().mean()))
+            assert rows[scene, view] == pytest.approx(expected, abs=1e-3)
+
+
+def test_mean_image_of_an_endless_stream_takes_its_first_scenes(
+    validator: Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mflab.train.validate.MEAN_SCENES", 2)
+    endless, two = (
+        validator.baselines(ProceduralScenes(World.mice, get_rig("facelift6_el20"), 16, 0, number))["mean_image"]
+        for number in (10**6, 2)
+    )
+    assert endless == two
+
+
+def test_mean_image_needs_training_scenes_of_the_same_rig(validator: Validator) -> None:
+    rig = get_rig("facelift6_el20")
+    other = ProceduralScenes(World.mice, replace(rig, view_names=("other", *rig.view_names[1:])), 16, 0, 1)
+    with pytest.raises(MflabError, match=r"Training scenes must have the validated views, front, .* but got other"):
+        validator.baselines(other)
+    larger = ProceduralScenes(World.mice, rig, 24, 0, 1)
+    with pytest.raises(MflabError, match=r"views and pixels of the target, shape \[6, 3, 16, 16\], but got \[6, 3, 24"):
+        validator.baselines(larger)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.metrics import LpipsMetric
+from mflab.metrics.table import METRICS_VERSION
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.sweep.stages.artifacts import BASELINES_FOLDER
 from mflab.sweep.stages.data_keys import validation_data
@@ -40,7 +41,7 @@ def baseline_keys(config: RootCfg, inputs: TrialInputs) -> BaselineKeys:
     shown = validation_data(config.data, inputs.sources)
     # Where weights of LPIPS come later, the baselines get its values too.
     lpips = [validation["lpips"], *(["present"] if isinstance(find_metric(validation["lpips"]), LpipsMetric) else [])]
-    dataset = fingerprint([shown, validation["num_scenes"], validation["num_images"], *lpips])
+    dataset = fingerprint([shown, validation["num_scenes"], validation["num_images"], METRICS_VERSION, *lpips])
     if config.model.weights == NO_WEIGHTS:
         return BaselineKeys(dataset, "")
     validation.pop("at")

@@ -8,6 +8,7 @@ from mflab.curriculum import Curriculum, Stage
 from mflab.data.augment import get_augmentation
 from mflab.errors import MflabError
 from mflab.metrics import METRICS, Absent, LpipsMetric
+from mflab.metrics.evaluate import evaluated_metrics
 from mflab.model import make_model
 from mflab.prompts import PromptEmbeddings
 from mflab.results import ResponseRecord, StageSpan, ViewRecord, response_column, split_response
@@ -175,7 +176,7 @@ def check_response(config: RootCfg, nets: set[str]) -> ResponseRecord:
     """
     response = config.sweep.response
     metric, seen = split_response(response.name)
-    available = {name for name in METRICS if not name.startswith("lpips")}
+    available = set(evaluated_metrics(config.data.size, config.data.size, has_pred_alpha=False))
     found = [find_metric(net) for net in nets]
     # Every cell must give the response.
     available |= {one.name for one in found if isinstance(one, LpipsMetric) and len(nets) == 1}

@@ -16,6 +16,7 @@ import torch
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.curriculum import Stage
 from mflab.data.augment import get_augmentation
+from mflab.metrics.table import METRICS_VERSION
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.sweep.stages.chain import RECORD, STATE_DIGITS, Chain
 from mflab.sweep.stages.data_keys import base_data, trained_data, validation_data
@@ -134,6 +135,7 @@ def evaluation_key(config: RootCfg, inputs: TrialInputs) -> str:
             validation,
             inputs.prompts[config.prompts.style].values_sha256,
             type(lpips).__name__,
+            METRICS_VERSION,
         ]
     )
 
