@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from mflab.config import compose
-from mflab.results import read_ledger, read_metrics, read_plan
+from mflab.results import read_ledger, read_metrics, read_plan, read_training, read_trials
 from mflab.sweep.command import main
 from mflab.sweep.planning.ledger import latest
 from mflab.sweep.stages.attempts import read_attempts
@@ -129,7 +129,9 @@ class Nursery:
         output = Path.cwd() / f"output-{self._num_started}.txt"
         output.touch()
         request = {"runner": runner, "overrides": list(overrides), "folder": os.getcwd(), "output": str(output)}
-        return Process(self, self.ask(start=request, mark=mark), mark, output)
+        pid = self.ask(start=request, mark=mark)
+        assert pid is not None
+        return Process(self, pid, mark, output)
 
     def ask(self, **request: object) -> "int | None":
         assert self._process.stdin is not None
@@ -251,6 +253,9 @@ class Undisturbed:
         weights = [{one: row["weights_sha256"] for one, row in endings.items()} for endings in rows]
         assert weights[0] == weights[1]
         pd.testing.assert_frame_equal(read_metrics(folder), read_metrics(self.folder))
+        steps = [read_training(one).drop(columns="seconds") for one in (folder, self.folder)]
+        pd.testing.assert_frame_equal(steps[0], steps[1])
+        assert list(read_trials(folder).status) == ["done"] * len(rows[0])
 
 
 def assert_made(folder: Path, most: int = 1) -> None:

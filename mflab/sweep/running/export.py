@@ -37,7 +37,7 @@ class BaselineFile:
 
 
 def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baselines: Sequence[BaselineFile]) -> None:
-    """Writes trials.csv, metrics.parquet, training.parquet and baselines.parquet.
+    """Writes metrics.parquet, training.parquet, baselines.parquet and trials.csv.
 
     Args:
         folder: sweep folder.
@@ -46,7 +46,6 @@ def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baseli
         baselines: baseline files of this plan; those not yet written are left out.
     """
     endings = latest(ledger)
-    write_trials(folder, plan, ledger)
     recorded = (Status.done.value, Status.diverged.value)
     owners = [t.trial_id for t in plan.trials if t.trial_id in endings and endings[t.trial_id]["event"] in recorded]
     for name in (METRICS_FILE, TRAINING_FILE):
@@ -54,6 +53,8 @@ def export(folder: Path, plan: Plan, ledger: Sequence[Mapping[str, Any]], baseli
         _write([_read(path) for path in paths if path.is_file()], folder / name)
     tables = [_renamed(file) for file in baselines if file.path.is_file()]
     _write(tables, folder / BASELINES_FILE)
+    # Last: a start that finds it up to date takes the others for up to date.
+    write_trials(folder, plan, ledger)
 
 
 def is_exported(

@@ -117,7 +117,7 @@ def test_an_interrupted_search_equals_an_undisturbed_one(label: str, tmp_path: P
 
 def test_a_repeated_trial_counts_once_at_a_rung(tmp_path: Path) -> None:
     search = SearchCfg(sampler=Sampler.random, first_rung=0.1, startup=1, reduction=2)
-    values = np.random.default_rng(2).normal(size=24).tolist()
+    values = np.random.default_rng(2).normal(size=14).tolist()
     with reopen(tmp_path / "calm", search) as study:
         ask_many(study, search, values)
         expected = history(study)
