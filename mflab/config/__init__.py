@@ -14,7 +14,7 @@ from mflab.config.composition import (
     sweep_questions,
 )
 from mflab.config.schema import PathsCfg, ResponseCfg, RootCfg, StoreCfg, SweepCfg, TrainCfg
-from mflab.config.values import fingerprint, plain, treatment
+from mflab.config.values import fields_of, fingerprint, json_text, plain, treatment
 
 __all__ = [
     "CONF",
@@ -29,8 +29,10 @@ __all__ = [
     "choice_keys",
     "compose",
     "convert_scalar",
+    "fields_of",
     "fingerprint",
     "has_interpolations",
+    "json_text",
     "plain",
     "sweep_questions",
     "treatment",

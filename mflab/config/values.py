@@ -37,14 +37,20 @@ def _field_names(kind: type) -> tuple[str, ...] | None:
     return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else None
 
 
+def fields_of(part: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, as they are: what `fingerprint` takes is not worth a copy all the way down."""
+    return dict(vars(part))
+
+
 def treatment(config: RootCfg) -> dict[str, Any]:
-    """Everything of a config that can change the result of its trial, as JSON values.
+    """Everything of a config that can change the result of its trial, for `fingerprint` and `plain`.
 
     Labels (the `name` of a part) and the base data of a run that never draws from it are left out, so that two names
     for one treatment give one trial.
     """
-    names = [item.name for item in fields(config) if item.name not in _NOT_TREATMENT]
-    values = {name: plain(getattr(config, name)) for name in names}
+    values = {name: value for name, value in vars(config).items() if name not in _NOT_TREATMENT}
+    for part in ("data", "base_data", "model", "curriculum", "prompts", "train"):
+        values[part] = fields_of(values[part])
     for part in ("data", "base_data", "model", "curriculum"):
         values[part].pop("name")
         for key in ("root", "cache_mb"):
@@ -58,5 +64,18 @@ def treatment(config: RootCfg) -> dict[str, Any]:
 
 
 def fingerprint(values: Any) -> str:
-    """SHA-256 of JSON values, independent of key order."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of values as JSON, dataclasses and enums as `plain` writes them; independent of the order of keys."""
+    return hashlib.sha256(json_text(values).encode()).hexdigest()
+
+
+def json_text(values: Any) -> str:
+    """What `fingerprint` hashes: `plain` and the text in one pass."""
+    return json.dumps(values, sort_keys=True, default=_json_value)
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.name
+    if _field_names(type(value)) is not None:
+        return vars(value)
+    raise TypeError(f"a config holds plain values only, but got {value!r} of type {type(value).__name__}")

@@ -2,11 +2,14 @@
 
 import sys
 
+from mflab.launch import leave, quick_imports
+
 
 def main() -> int:
     """Exit status of the command; an interruption while it still loads has nothing to save."""
     try:
-        from mflab.sweep.command import main
+        with quick_imports():
+            from mflab.sweep.command import main
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted before anything began.\n")
         return 130
@@ -14,4 +17,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from mflab.config import compose, treatment
+from mflab.config import compose, plain, treatment
 from mflab.errors import MflabError
 from mflab.model.weights import SHIPPED, save_weights
 from mflab.results import Plan, Status, read_plan, read_training, read_trials
@@ -22,7 +22,7 @@ def recipe_of(plan: Plan, losses: list[float], responses: dict[str, float]) -> d
     return {
         "command": " ".join(["python -m mflab.sweep", *overrides]),
         "overrides": overrides,
-        "config": treatment(compose(overrides)),
+        "config": plain(treatment(compose(overrides))),
         "trial_id": trial.trial_id,
         "steps": trial.steps,
         "first_losses": losses[:NUM_LOSSES],

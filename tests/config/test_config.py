@@ -1,5 +1,6 @@
 """Composition: every shipped config composes, and what no code reads is refused."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,4 +78,16 @@ def test_plain_values_are_json_and_composition_leaves_no_trace(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     config = compose(["+sweep=smoke"])
     assert fingerprint(plain(config)) == fingerprint(plain(replace(config)))
+    assert json.loads(json.dumps(plain(config))) == plain(config)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("overrides", [[], ["+sweep=late_stage"], ["+sweep=search_lr_schedule"]])
+def test_a_fingerprint_reads_dataclasses_and_enums_as_plain_values(overrides: list[str]) -> None:
+    config = compose(overrides)
+    assert fingerprint([config, treatment(config)]) == fingerprint([plain(config), plain(treatment(config))])
+
+
+def test_a_fingerprint_refuses_what_is_no_plain_value() -> None:
+    with pytest.raises(TypeError, match="plain values only"):
+        fingerprint({"path": Path("x")})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mflab.config import compose, treatment
+from mflab.config import compose, plain, treatment
 from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.model.weights import SHIPPED
@@ -37,7 +37,7 @@ def test_the_default_model_loads_it() -> None:
 
 def test_the_command_still_means_the_config_that_made_the_weights() -> None:
     assert RECIPE["command"] == "python -m mflab.sweep +sweep=base_weights"
-    assert treatment(compose(RECIPE["overrides"])) == RECIPE["config"]
+    assert plain(treatment(compose(RECIPE["overrides"]))) == RECIPE["config"]
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
 """Which baselines a trial has: predictions that need no training, once per validation set and base model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from mflab.config import RootCfg, fingerprint, plain
+from mflab.config import RootCfg, fields_of, fingerprint
 from mflab.metrics import LpipsMetric
 from mflab.metrics.table import METRICS_VERSION
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
@@ -37,7 +37,7 @@ class BaselineKeys:
 
 def baseline_keys(config: RootCfg, inputs: TrialInputs) -> BaselineKeys:
     """The keys of a trial's baselines; equal keys have equal baselines."""
-    validation = plain(config.validation)
+    validation = fields_of(config.validation)
     shown = validation_data(config.data, inputs.sources)
     # Where weights of LPIPS come later, the baselines get its values too.
     lpips = [validation["lpips"], *(["present"] if isinstance(find_metric(validation["lpips"]), LpipsMetric) else [])]
@@ -45,13 +45,13 @@ def baseline_keys(config: RootCfg, inputs: TrialInputs) -> BaselineKeys:
     if config.model.weights == NO_WEIGHTS:
         return BaselineKeys(dataset, "")
     validation.pop("at")
-    model = plain(replace(config.model, name="", weights=weights_fingerprint(config.model.weights)))
+    model = {**fields_of(config.model), "name": "", "weights": weights_fingerprint(config.model.weights)}
     for name in _TRAINING_ONLY:
         model.pop(name)
     if inputs.base_prompts is not None:
         wording = inputs.base_prompts.sha256
     else:
-        wording = [plain(config.prompts), config.train.base_style]
+        wording = [config.prompts, config.train.base_style]
     code = [TRAINING_VERSION, torch.__version__, config.train.threads]
     return BaselineKeys(dataset, fingerprint([dataset, validation, model, wording, code]))
 

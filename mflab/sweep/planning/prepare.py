@@ -140,8 +140,8 @@ class Preparer:
         """Draws the first batch of every stage, so that one that cannot be drawn stops a sweep before it starts."""
         for stage in inputs.curriculum.stages if inputs.curriculum is not None else ():
             augmentation, reference = get_augmentation(stage.augmentation), reference_mode(stage.reference)
-            base = plain(config.base_data) if stage.base_fraction > 0 else None
-            drawn = [plain(config.data), base, config.train.batch_size, plain(augmentation), stage.reference]
+            base = config.base_data if stage.base_fraction > 0 else None
+            drawn = [config.data, base, config.train.batch_size, augmentation, stage.reference]
             key = fingerprint([*drawn, stage.base_fraction])
             if key not in self._drawn:
                 inputs.loader.batch(stage.start, augmentation, reference, stage.base_fraction)
@@ -150,7 +150,7 @@ class Preparer:
     def _check_model(self, config: RootCfg, inputs: TrialInputs) -> int:
         """Builds the model and drops it: a shape that no model can have must not wait for a worker to be found."""
         num_views = len(inputs.sources.train.view_names)
-        key = fingerprint([plain(config.model), config.data.size, num_views])
+        key = fingerprint([config.model, config.data.size, num_views])
         if key not in self._state_bytes:
             model = make_model(config.model, config.data.size, num_views, torch_generator(0, "check"))
             self._state_bytes[key] = _STATE_BYTES_PER_WEIGHT * sum(value.numel() for value in model.unet.parameters())

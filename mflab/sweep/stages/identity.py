@@ -1,14 +1,13 @@
 """The id of a trial: a hash of everything that can change its result, and of nothing else."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mflab.config import RootCfg, plain, treatment
+from mflab.config import RootCfg, json_text, plain, treatment
 from mflab.curriculum import Curriculum, Stage
 from mflab.data.sources import DataCfg, DataKind
 from mflab.design import Cell
@@ -50,7 +49,7 @@ def cell_identity(config: RootCfg, inputs: TrialInputs) -> str:
         "torch": torch.__version__,
         "training_version": TRAINING_VERSION,
     }
-    return json.dumps(values, sort_keys=True)
+    return json_text(values)
 
 
 def id_under_seed(identity: str, seed: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mflab.config import RootCfg, fingerprint, plain
+from mflab.config import RootCfg, fingerprint
 from mflab.curriculum import Curriculum
 from mflab.data.loader import Loader
 from mflab.data.scenes import SceneSource
@@ -32,7 +32,7 @@ class InputCache:
 
     def get(self, kind: str, settings: object, make: Callable[[], Any]) -> Any:
         """What `make` returned for these settings, now or before."""
-        key = fingerprint([kind, plain(settings)])
+        key = fingerprint([kind, settings])
         if key not in self._kept:
             self._kept[key] = make()
             if len(self._kept) > KEPT:

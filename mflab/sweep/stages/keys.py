@@ -7,13 +7,12 @@ meet wherever they did the same: a name knows steps, not stages.
 
 import hashlib
 import math
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import torch
 
-from mflab.config import RootCfg, fingerprint, plain
+from mflab.config import RootCfg, fields_of, fingerprint
 from mflab.curriculum import Stage
 from mflab.data.augment import get_augmentation
 from mflab.metrics.table import METRICS_VERSION
@@ -39,7 +38,7 @@ def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
         # Kernels of another instruction set add in another order.
         "processor": torch.backends.cpu.get_cpu_capability(),
     }
-    network = plain(replace(config.model, name="", weights=weights_fingerprint(config.model.weights)))
+    network = {**fields_of(config.model), "name": "", "weights": weights_fingerprint(config.model.weights)}
     start = {
         "model": network,
         "size": config.data.size,
@@ -48,7 +47,7 @@ def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
         "seed": config.seed if config.model.weights == NO_WEIGHTS else None,
         "numerics": numerics,
     }
-    optimiser = {name: value for name, value in plain(config.optim).items() if name not in _THROUGH_LR}
+    optimiser = {name: value for name, value in fields_of(config.optim).items() if name not in _THROUGH_LR}
     data = [trained_data(config.data), inputs.sources.train.fingerprint]
     root = [start, optimiser, data, config.seed, config.train.batch_size]
     return Chain(fingerprint(root), fingerprint(start), records)
@@ -109,7 +108,7 @@ def _settings(config: RootCfg, inputs: TrialInputs, stage: Stage, prompt_from: s
             inputs.base_source.fingerprint,
             inputs.prompts[config.train.base_style].values_sha256,
         ]
-    augmentation = plain(get_augmentation(stage.augmentation))
+    augmentation = fields_of(get_augmentation(stage.augmentation))
     augmentation.pop("name")
     values = {
         "prompts": [inputs.prompts[prompt_from].values_sha256, inputs.prompts[stage.prompt].values_sha256],
@@ -124,7 +123,7 @@ def _settings(config: RootCfg, inputs: TrialInputs, stage: Stage, prompt_from: s
 
 def evaluation_key(config: RootCfg, inputs: TrialInputs) -> str:
     """Hash of how a trial is evaluated: validation set, sampler, wording, metrics; not of what is evaluated."""
-    validation = plain(config.validation)
+    validation = fields_of(config.validation)
     validation.pop("at")
     # Pictures are extra: an evaluation with them serves who needs none.
     validation.pop("num_images")
