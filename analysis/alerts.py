@@ -5,7 +5,8 @@ from analysis.glossary import counted, words
 
 
 def alerts(findings: Findings) -> list[str]:
-    """Confounding, missing trials, validation images that were trained on, inexact devices; empty when all is well."""
+    """Confounding, missing trials, validation images that were trained on, cameras that images
+    contradict, inexact devices; empty when all is well."""
     plan = findings.sweep.plan
     found = [] if plan.audit["estimable"] else ["The design is confounded: it cannot tell its main effects apart."]
     missing = len(findings.left_out)
@@ -16,6 +17,9 @@ def alerts(findings: Findings) -> list[str]:
     if overlap:
         names = ", ".join(overlap)
         found.append(f"Validation images of {names} were also trained on: numbers show fitting, not generalisation.")
+    # The same.
+    cameras = plan.provenance["cameras"] if "cameras" in plan.provenance else []
+    found += [f"Cameras of {one['data']}: {' '.join(one['findings'])}" for one in cameras if one["mismatch"]]
     return [*found, *_without_response(findings), *_exactness(findings)]
 
 

@@ -9,16 +9,22 @@ from analysis.cards_cost import cost_card, forest_card
 from analysis.cards_definitions import definitions_card
 from analysis.cards_detail import curves_card, images_card, views_card
 from analysis.cards_effects import answer_card, cells_card, effects_card, omnibus_card
+from analysis.cards_ladder import ladder_card
 from analysis.cards_race import race_card
+from analysis.cards_retention import retention_card
 from analysis.cards_run import audit_card, run_card
 from analysis.cards_search import best_card, best_images_card, history_card, importances_card, pareto_card
+from analysis.cards_verdict import verdict_card
 from analysis.findings import Findings
+from analysis.ladder_record import ladder_path
 from mflab.errors import MflabError
 
 logger = logging.getLogger(__name__)
 
 
 DESIGN, RACE, SEARCH, PARETO = "design", "race", "search", "several objectives"
+# Not a sort of sweep: its outputs folder holds a perturbation ladder.
+LADDER = "ladder"
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,10 @@ CARDS = (
              "Intervals of single arms contain the differences between seeds that the paired effects remove: overlap "
              "does not mean that arms are equal. Baselines are fixed predictions on the same scenes: no interval.",
              cells_card),
+    CardPlan("verdict", "Verdicts", "Did each run converge, and what should be run next?",
+             "Limits and their reasons: conf/verdict.yaml. They were set on the miniature and its procedural scenes. A "
+             "late rise is also small where the learning rate has fallen to zero. The suggestion is the checklist's "
+             "first guess at a cause, not a finding.", verdict_card, (DESIGN, SEARCH)),
     CardPlan("curves", "Learning curves", "How fast does each arm learn, and has it flattened?",
              "Bands are 95 % t intervals over seeds, point by point; the frame cuts very wide ones. "
              "Steps-to-reach covers only the trials that reach the level.",
@@ -83,6 +93,10 @@ CARDS = (
     CardPlan("views", "Views", "Which views gain, by azimuth?",
              "± is the half width of the 95 % t interval over seeds; many cells are looked at, so single ones mislead.",
              views_card),
+    CardPlan("retention", "Forgetting, overfitting, collapse, consistency",
+             "What did training cost, and do the views of a set still differ and agree as the true ones do?",
+             "Measured on few scenes, so read intervals over seeds. Consistency finds views that contradict one "
+             "another, not ones that are wrong together, and is judged at the end of a run only.", retention_card),
     CardPlan("images", "Images", "What do the numbers look like?",
              "The first validation scenes and first seed of every arm, not chosen by eye. Orange frame: input view.",
              images_card),
@@ -93,6 +107,11 @@ CARDS = (
              "Seconds are wall time of the worker, so trials that ran side by side on one machine slow each other. "
              "Alone and amortised are known of done trials only; what was found in the store counts there with what it "
              "cost when it was made.", cost_card, (DESIGN, SEARCH)),
+    CardPlan("ladder", "Do the measures measure consistency?",
+             "What do the consistency measures notice when true views are spoilt step by step, and when they are not?",
+             "Spoilt renders and photographs stand for the faults of a generator; a real one mixes faults. Limits were "
+             "stated before the ladder was run. It proves the measures, and says nothing about this sweep.",
+             ladder_card, (LADDER,)),
     CardPlan("definitions", "Definitions and provenance", "What exactly was measured, and with what?",
              "Compare numbers of two reports only if metric, data set and validation steps agree.", definitions_card,
              (DESIGN, SEARCH)),
@@ -107,13 +126,14 @@ def build_cards(findings: Findings) -> list[Card]:
 
 def _kinds(findings: Findings) -> set[str]:
     plan = findings.sweep.plan
+    extra = {LADDER} if ladder_path(findings.sweep.folder).is_file() else set()
     if plan.search is not None:
-        return {SEARCH, PARETO} if plan.search["objectives"] else {SEARCH}
-    return {DESIGN} if plan.race is None else {DESIGN, RACE}
+        return extra | ({SEARCH, PARETO} if plan.search["objectives"] else {SEARCH})
+    return extra | ({DESIGN} if plan.race is None else {DESIGN, RACE})
 
 
 # Cards that show arms side by side, whatever seeds they have.
-_SIDE_BY_SIDE = ("cells", "curves", "views", "images")
+_SIDE_BY_SIDE = ("cells", "curves", "views", "retention", "images")
 
 
 def _dropped_note(plan: CardPlan, findings: Findings) -> tuple[Block, ...]:

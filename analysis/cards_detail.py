@@ -17,7 +17,11 @@ def curves_card(findings: Findings) -> list[Block]:
     level, how = reach_level(sweep)
     unit = sweep.plan.response.unit
     figure = curves_figure(
-        _panels(findings), findings.baselines, findings.styles, level, axis_label(sweep.response, unit)
+        panels(findings, findings.curves, sweep.response),
+        findings.baselines,
+        findings.styles,
+        level,
+        axis_label(sweep.response, unit),
     )
     rows = []
     for reach in steps_to_reach(sweep, level):
@@ -38,11 +42,13 @@ def curves_card(findings: Findings) -> list[Block]:
     ]
 
 
-def _panels(findings: Findings) -> dict[str, dict[str, list[CurvePoint]]]:
+def panels(
+    findings: Findings, curves: dict[str, list[CurvePoint]], title: str
+) -> dict[str, dict[str, list[CurvePoint]]]:
     """All arms in one panel up to four arms; beyond, one panel per level of the first factor."""
-    sweep, curves = findings.sweep, findings.curves
+    sweep = findings.sweep
     if len(curves) <= 4 or len(sweep.factor_names) < 2:
-        return {sweep.response: curves}
+        return {title: curves}
     first = sweep.plan.factors[0]
     return {
         f"{first.name}: {level}": {

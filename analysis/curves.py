@@ -70,6 +70,20 @@ def first_crossing(curve: Sequence[tuple[int, float]], level: float, direction: 
     return None
 
 
+def value_at(curve: Sequence[tuple[int, float]], step: float) -> float:
+    """A curve's value between its validations, linearly; before the first one that one's value.
+
+    Example:
+        >>> value_at(((0, 1.0), (10, 3.0)), 7.5)
+        2.5
+    """
+    before = max((point for point in curve if point[0] <= step), default=curve[0])
+    after = min((point for point in curve if point[0] >= step), default=curve[-1])
+    if after[0] <= before[0]:
+        return before[1]
+    return before[1] + (after[1] - before[1]) * (step - before[0]) / (after[0] - before[0])
+
+
 def reach_level(sweep: Sweep) -> tuple[float, str]:
     """The level of the steps-to-reach table and how it was chosen: half way from the base to the best arm.
 

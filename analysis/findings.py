@@ -10,7 +10,11 @@ from analysis.intervals import Interval, t_interval
 from analysis.load import Sweep
 from analysis.palette import ArmStyle, arm_styles
 from analysis.race import Race, replay_race
+from analysis.run_advice import Advice, next_experiment
+from analysis.run_numbers import run_numbers
+from analysis.run_verdict import ArmVerdict, RunVerdict, judge_arms, judge_run
 from analysis.search import Suggestion, objectives, pareto_front, ranked, read_suggestions
+from analysis.verdict_limits import read_limits
 from analysis.verdicts import Effect
 from mflab.results import Direction
 
@@ -75,6 +79,26 @@ class Findings:
     @cached_property
     def curves(self) -> dict[str, list[CurvePoint]]:
         return arm_curves(self.sweep, self.sweep.response)
+
+    @cached_property
+    def run_verdicts(self) -> list[RunVerdict]:
+        """The case of every run that ended by itself, in the order of the plan."""
+        limits = read_limits()
+        return [judge_run(run, limits) for run in run_numbers(self.sweep, limits)]
+
+    @cached_property
+    def arm_verdicts(self) -> list[ArmVerdict]:
+        """The cases by arm, in the arms' order; of a search by suggestion."""
+        places = {arm.label: place for place, arm in enumerate(self.sweep.arms)}
+        found = judge_arms(self.run_verdicts)
+        return found if self.sweep.is_search else sorted(found, key=lambda arm: places[arm.group])
+
+    @cached_property
+    def advice(self) -> dict[str, Advice]:
+        """The next experiment that each verdict suggests, by trial."""
+        records = self.sweep.records
+        own = [(one, records[one.run.trial_id]) for one in self.run_verdicts]
+        return {trial.trial_id: next_experiment(one, trial, self.sweep.plan) for one, trial in own}
 
     @cached_property
     def styles(self) -> dict[str, ArmStyle]:

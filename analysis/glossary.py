@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.glossary_sets import SET_WORDS
 from analysis.intervals import Interval
 from mflab.results import Direction, Plan, split_response
 
@@ -72,11 +73,14 @@ GLOSSARY: dict[str, MetricMeaning] = {
     "lpips_vgg": MetricMeaning(
         "LPIPS 0.1 on VGG-16 over the full frame; only where its backbone weights are installed.", "", Direction.lower
     ),
+    **{name: MetricMeaning(words, unit, Direction[side]) for name, (words, unit, side) in SET_WORDS.items()},
 }
 
 BASELINE_MEANING = {
     "white": "predicts a white image for every view",
     "copy_input": "predicts the input view for every view",
+    "mean_image": "predicts for every view the mean of that view over the training scenes",
+    "ground_truth": "the true views: the best that measures of whole sets can be",
     "pretrained": "the base weights before any fine-tuning",
 }
 

@@ -47,6 +47,8 @@ def render_json(findings: Findings, cards: list[Card], sentences: list[str]) -> 
         "cells": _or_empty(lambda: _cells(findings), []),
         "baselines": _or_empty(lambda: _baselines(findings), []),
         "curves": _or_empty(lambda: _curves(findings), []),
+        "run_verdicts": _or_empty(lambda: _run_verdicts(findings), []),
+        "arm_verdicts": _or_empty(lambda: _arm_verdicts(findings), []),
         "cost": _cost(findings),
         "cards_failed": failed,
     }
@@ -84,6 +86,14 @@ def _curves(findings: Findings) -> list[dict[str, Any]]:
         for arm, points in findings.curves.items()
         for point in points
     ]
+
+
+def _run_verdicts(findings: Findings) -> list[dict[str, Any]]:
+    return [{**one.to_dict(), "next": asdict(findings.advice[one.run.trial_id])} for one in findings.run_verdicts]
+
+
+def _arm_verdicts(findings: Findings) -> list[dict[str, Any]]:
+    return [{"group": arm.group, "case": arm.case, "counts": arm.counts} for arm in findings.arm_verdicts]
 
 
 def _search(findings: Findings) -> dict[str, Any] | None:

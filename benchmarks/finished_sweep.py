@@ -18,7 +18,7 @@ from mflab.sweep.command import main
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import Job, JobKind, run_job
 from mflab.sweep.stages.artifacts import trial_folder
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import TrialOutcome
 from mflab.sweep.store import Kind
 from mflab.sweep.store.reading import FOLDERS

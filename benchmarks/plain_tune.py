@@ -25,7 +25,8 @@ def train_treatment(config: dict[str, Any], overrides: list[str], levels: dict[s
     from mflab.model import make_model
     from mflab.sweep.planning.overrides import format_override
     from mflab.sweep.stages.artifacts import responses, weights_digest
-    from mflab.sweep.stages.inputs import InputCache, open_inputs
+    from mflab.sweep.stages.inputs import open_inputs
+    from mflab.sweep.stages.opening import InputCache
     from mflab.sweep.stages.process_state import prepare_process
     from mflab.train import DiffusionTask, TrainState, average_weights, find_device, torch_generator, train
 

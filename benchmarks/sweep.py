@@ -28,7 +28,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.processes import ROOT, Usage, measure
-from benchmarks.tiny import TINY, TINY_SIZE, TINY_TRAIN, TINY_VAL
+from benchmarks.tiny import ROWS_OF_VIEWS_ALONE, TINY, TINY_SIZE, TINY_TRAIN, TINY_VAL
 from mflab.data.sources import DataCfg, open_sources
 
 SWEEP = "late_stage"
@@ -76,7 +76,7 @@ def read_question(seeds: Sequence[int], is_quick: bool, data: Path) -> Question:
         factor=factor,
         levels={name: spec["levels"][name] for name in kept},
         seeds=list(seeds) or (sweep["seeds"][:1] if is_quick else sweep["seeds"]),
-        overrides=[f"+sweep={SWEEP}", *(QUICK if is_quick else ()), f"paths.data={data}"],
+        overrides=[f"+sweep={SWEEP}", *(QUICK if is_quick else ROWS_OF_VIEWS_ALONE), f"paths.data={data}"],
         dropped=[f"~sweep.factors.{factor}.levels.{name}" for name in spec["levels"] if name not in kept],
     )
 

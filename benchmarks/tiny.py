@@ -1,6 +1,8 @@
 """A world in which a step costs milliseconds: what is left of a sweep's time is what running it costs."""
 
 TINY_SIZE, TINY_TRAIN, TINY_VAL = 16, 4, 2
+# Plain Ray Tune measures nothing beside the single views of the validation set.
+ROWS_OF_VIEWS_ALONE = ("validation.consistency_scenes=0", "validation.prior_scenes=0", "validation.train_scenes=0")
 TINY = (
     "model.weights=none",
     "model.unet.widths=[8,8]",
@@ -18,4 +20,5 @@ TINY = (
     "validation.sampling_steps=1",
     "validation.num_images=0",
     "validation.lpips=none",
+    *ROWS_OF_VIEWS_ALONE,
 )

@@ -6,7 +6,7 @@ import runpy
 import shlex
 import sys
 
-import mflab.metrics.__main__
+import mflab.metrics.command
 import mflab.prompts.__main__
 import mflab.sweep.command
 import mflab.sweep.search.search_agenda  # noqa: F401  searches import it when they start

@@ -12,13 +12,18 @@
 """
 
 from mflab.results.formats import (
+    ALL_SCENES,
     BASELINE_COLUMNS,
     BASELINES_FILE,
+    CULPRIT,
     IMAGES_FOLDER,
     LEDGER_FILE,
     METRIC_COLUMNS,
     METRICS_FILE,
     PLAN_FILE,
+    PRIOR,
+    SET_VIEW,
+    TRAIN,
     TRAINING_COLUMNS,
     TRAINING_FILE,
     TRIAL_COLUMNS_AFTER,
@@ -54,14 +59,19 @@ from mflab.results.read import (
 )
 
 __all__ = [
+    "ALL_SCENES",
     "BASELINES_FILE",
     "BASELINE_COLUMNS",
+    "CULPRIT",
     "IMAGES_FOLDER",
     "LEDGER_FILE",
     "METRICS_FILE",
     "METRIC_COLUMNS",
     "PLAN_FILE",
     "PLAN_FORMAT",
+    "PRIOR",
+    "SET_VIEW",
+    "TRAIN",
     "TRAINING_COLUMNS",
     "TRAINING_FILE",
     "TRIALS_FILE",

@@ -53,9 +53,22 @@ TRAINING_FILE = "training.parquet"
 IMAGES_FOLDER = "images"
 
 
+# Metrics of other scenes than those of the validation set are named after them: `prior/psnr_fg`.
+PRIOR, TRAIN = "prior", "train"
+# View of a row that is about all views of a scene.
+SET_VIEW = "set"
+# Scene of a row that is about all judged scenes.
+ALL_SCENES = "all"
+# A slot number: its mean says nothing.
+CULPRIT = "consistency/culprit"
+
+
 @dataclass(frozen=True)
 class MetricRow:
-    """One number of one validation: scene x view x metric. `seen` is true for the input view."""
+    """One number of one validation: scene x view x metric.
+
+    `seen` is true for the input view; a number about all views of a scene has the view `set` and is not seen.
+    """
 
     step: int
     scene: str
@@ -88,11 +101,14 @@ def parameter_column(name: str) -> str:
 def response_column(metric: str, *, seen: bool = False) -> str:
     """Name of a response in `trials.csv`: the mean over unseen views, or over seen (input) views.
 
+    Metrics that are not of the single views of the validation set say so themselves.
+
     Example:
-        >>> response_column("psnr_fg"), response_column("psnr_fg", seen=True)
-        ('val/psnr_fg', 'val/psnr_fg_seen')
+        >>> response_column("psnr_fg"), response_column("psnr_fg", seen=True), response_column("consistency/pc")
+        ('val/psnr_fg', 'val/psnr_fg_seen', 'consistency/pc')
     """
-    return f"val/{metric}_seen" if seen else f"val/{metric}"
+    name = metric if "/" in metric else f"val/{metric}"
+    return f"{name}_seen" if seen else name
 
 
 def split_response(column: str) -> tuple[str, bool]:

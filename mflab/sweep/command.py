@@ -22,7 +22,7 @@ from mflab.sweep.running.driver import Driver, MakeAgenda, exit_status
 from mflab.sweep.running.endings import failures
 from mflab.sweep.running.hooks import Hooks, JobRunner
 from mflab.sweep.running.summary import print_end, print_plan
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.schedule import Schedule
 from mflab.sweep.store import StoreFull
 from mflab.sweep.store.full import full_disk, full_folder

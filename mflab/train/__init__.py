@@ -5,8 +5,11 @@ from mflab.train.diffusion import DiffusionTask, reference_mode, torch_generator
 from mflab.train.loop import Diverged, StepRecord, Task, TrainState, train
 from mflab.train.optim import LRSchedule, MovingAverage, OptimCfg, average_weights, learning_rate
 from mflab.train.validate import Validation, ValidationCfg, Validator, validation_steps
+from mflab.train.view_sets import SET_METRICS, SETS_VERSION
 
 __all__ = [
+    "SETS_VERSION",
+    "SET_METRICS",
     "Device",
     "DiffusionTask",
     "Diverged",

@@ -15,9 +15,12 @@ from mflab.model import MVDiffusion
 from mflab.results import MetricRow
 from mflab.train.diffusion import torch_generator
 from mflab.train.loop import Diverged
+from mflab.train.view_sets import ViewSets, absent_sets
 
 # Slot 0 of every rig is the input view in validation, whatever the training draws.
 INPUT_SLOT = 0
+# Baseline with the true views as prediction: the ceiling of the measures of sets.
+GROUND_TRUTH = "ground_truth"
 # Scenes of the mean image: more move it by less than a grey level, and a stream of training scenes has no end.
 MEAN_SCENES = 256
 
@@ -35,6 +38,9 @@ class ValidationCfg:
         num_images: scenes whose predicted views are saved as pictures.
         seed: seed of the sampling noise, the same in every trial.
         lpips: backbone of LPIPS (alex, vgg), or none.
+        consistency_scenes: first scenes whose sets of views are judged at the end (consistency, collapse); 0 is off.
+        prior_scenes: validation scenes of the base data that watch forgetting at every validation; 0 is off.
+        train_scenes: training scenes that watch overfitting at every validation; 0 is off.
     """
 
     at: list[float] = field(default_factory=lambda: [0.0, 0.25, 0.5, 0.75, 1.0])
@@ -45,13 +51,20 @@ class ValidationCfg:
     num_images: int = 6
     seed: int = 0
     lpips: str = "alex"
+    consistency_scenes: int = 4
+    prior_scenes: int = 4
+    train_scenes: int = 4
 
 
 class Validation(NamedTuple):
-    """Metric rows of one validation, and the predicted views [S, V, 3, H, W] of its first scenes, in [0, 1]."""
+    """Metric rows of one validation, and the predicted views [S, V, 3, H, W] of its first scenes, in [0, 1].
+
+    `set_rows` are about all views of a scene together; none where they were not asked for or cannot be measured.
+    """
 
     rows: list[MetricRow]
     images: Float[Tensor, "scene view 3 height width"]
+    set_rows: list[MetricRow]
 
 
 class Validator:
@@ -62,6 +75,9 @@ class Validator:
         cfg: settings.
         background: what transparent pixels show.
         lpips: the perceptual metric, or None where its weights are absent.
+
+    Attributes:
+        sets: judges sets of views of the first scenes; None where `absent_sets` says why.
 
     Raises:
         MflabError: more scenes are asked for than there are.
@@ -85,6 +101,12 @@ class Validator:
                 f"sampling_steps and batch_size must be at least 1, but got {cfg.sampling_steps} and {cfg.batch_size}; "
                 "set validation.sampling_steps and validation.batch_size."
             )
+        watched = (cfg.consistency_scenes, cfg.prior_scenes, cfg.train_scenes)
+        if min(watched) < 0:
+            raise MflabError(
+                f"consistency_scenes, prior_scenes and train_scenes must be at least 0, but got {watched}; set "
+                "validation.consistency_scenes, validation.prior_scenes and validation.train_scenes."
+            )
         self.cfg = cfg
         self.lpips = lpips
         self.background = background
@@ -93,9 +115,16 @@ class Validator:
         self.names = [scene.name for scene in scenes]
         colours, alphas = zip(*(composite(scene.rgba, background) for scene in scenes), strict=True)
         self.images: Float[Tensor, "scene view 3 height width"] = torch.stack(colours)
+        judged = scenes[: cfg.consistency_scenes]
+        self.absent_sets = absent_sets(judged, background)
+        self.sets: ViewSets | None = None
+        if not self.absent_sets:
+            self.sets = ViewSets(judged, self.images[: len(judged)], INPUT_SLOT, cfg.seed)
         self.alpha: Float[Tensor, "scene view 1 height width"] = torch.stack(alphas)
 
-    def validate(self, model: MVDiffusion, prompts: Float[Tensor, "view token dim"], step: int) -> Validation:
+    def validate(
+        self, model: MVDiffusion, prompts: Float[Tensor, "view token dim"], step: int, with_sets: bool = False
+    ) -> Validation:
         """Samples every scene from its input view and compares all views.
 
         The noise of a scene depends on `cfg.seed` and its position alone: equal across trials, steps and arms.
@@ -104,6 +133,7 @@ class Validator:
             model: in the state to be judged.
             prompts: prompt embedding of every view.
             step: goes into the rows.
+            with_sets: judge sets of views too.
 
         Raises:
             Diverged: a prediction is not finite.
@@ -134,32 +164,37 @@ class Validator:
         prediction = torch.cat(predictions)
         if not bool(torch.isfinite(prediction).all()):
             raise Diverged(step, "a prediction", float("nan"))
-        return Validation(self.rows(prediction, step), prediction[: self.cfg.num_images])
+        set_rows = self.set_rows(prediction, step) if with_sets else []
+        return Validation(self.rows(prediction, step), prediction[: self.cfg.num_images], set_rows)
 
-    def baselines(self, training: SceneSource | None = None) -> dict[str, list[MetricRow]]:
-        """Rows of predictions that need no trained model: the white image, the copied input view and the mean image.
-
-        Args:
-            training: scenes whose first 256 give the mean image of each view slot; None leaves that baseline out.
-
-        Raises:
-            MflabError: training scenes of other views or another size.
-        """
+    def baselines(self) -> dict[str, list[MetricRow]]:
+        """Rows of predictions that need nothing but the validation set: the white image, the copied input view, and
+        the true views, which have rows of whole sets alone."""
         predictions = {
             "white": white_image(self.images),
             "copy_input": copy_input(self.images, self.images[:, INPUT_SLOT]),
         }
-        if training is not None:
-            if training.view_names != self.view_names:
-                raise MflabError(
-                    f"Training scenes must have the validated views, {', '.join(self.view_names)}, but got "
-                    f"{', '.join(training.view_names)}; set data.rig."
-                )
-            scenes = (training[index] for index in range(min(len(training), MEAN_SCENES)))
-            predictions["mean_image"] = mean_image(
-                self.images, (composite(scene.rgba, self.background)[0] for scene in scenes)
+        rows = {name: [*self.rows(one, 0), *self.set_rows(one, 0)] for name, one in predictions.items()}
+        return {**rows, GROUND_TRUTH: self.set_rows(self.images, 0)}
+
+    def mean_image(self, training: SceneSource) -> list[MetricRow]:
+        """Rows of the mean image of each view slot over the first 256 training scenes.
+
+        Raises:
+            MflabError: training scenes of other views or another size.
+        """
+        if training.view_names != self.view_names:
+            raise MflabError(
+                f"Training scenes must have the validated views, {', '.join(self.view_names)}, but got "
+                f"{', '.join(training.view_names)}; set data.rig."
             )
-        return {name: self.rows(prediction, 0) for name, prediction in predictions.items()}
+        scenes = (training[index] for index in range(min(len(training), MEAN_SCENES)))
+        prediction = mean_image(self.images, (composite(scene.rgba, self.background)[0] for scene in scenes))
+        return [*self.rows(prediction, 0), *self.set_rows(prediction, 0)]
+
+    def set_rows(self, prediction: Float[Tensor, "scene view 3 height width"], step: int) -> list[MetricRow]:
+        """One row per judged set and measure."""
+        return self.sets.rows(prediction, step) if self.sets is not None else []
 
     def rows(self, prediction: Float[Tensor, "scene view 3 height width"], step: int) -> list[MetricRow]:
         """One row per scene, view and metric."""

@@ -155,7 +155,7 @@ def test_the_report_shows_rule_dropped_arms_and_no_alarm(make_race: Callable[...
     assert "trials not done" not in page
     assert "6 trials were stopped by the rule of the race" in page
     assert "if p &lt; 0.008333, which is 0.05 / (2 looks × 3 rivals)" in page
-    assert text.replace("\\", "").count("Dropped from the race: single · facelift (3 of 6 seeds)") == 4
+    assert text.replace("\\", "").count("Dropped from the race: single · facelift (3 of 6 seeds)") == 5
     record = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [drop["arm"] for drop in record["race"]["dropped"]] == sorted(BAD)
     assert record["excluded"] == []

@@ -117,8 +117,8 @@ def test_absent_metrics_and_truncated_ledgers_are_shown(make_sweep: Callable[...
 @pytest.mark.parametrize(
     ("missing", "cards"),
     [
-        ("metrics.parquet", {"curves", "views", "images"}),
-        ("baselines.parquet", {"cells", "curves", "views", "definitions"}),
+        ("metrics.parquet", {"verdict", "curves", "views", "retention", "images"}),
+        ("baselines.parquet", {"cells", "verdict", "curves", "views", "retention", "definitions"}),
         ("images", {"images"}),
     ],
 )

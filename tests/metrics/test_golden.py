@@ -9,7 +9,7 @@ import pytest
 
 from mflab.errors import MflabError
 from mflab.metrics import METRICS, NEGATIVE_CONTROLS
-from mflab.metrics.__main__ import main
+from mflab.metrics.command import main
 from mflab.metrics.consistency.definitions import CONSISTENCY_METRICS
 from mflab.metrics.golden import LIMITS, check_golden
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mflab.errors import MflabError
 from mflab.metrics import Absent, LearnedMetric, MetricInfo, PairMetric, find_learned, of_neighbours
-from mflab.metrics.__main__ import main
+from mflab.metrics.command import main
 
 
 class Contrast(nn.Module):

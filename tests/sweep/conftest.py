@@ -20,8 +20,9 @@ from mflab.sweep import command
 from mflab.sweep.planning import cells
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import run_job
-from mflab.sweep.stages.inputs import InputCache, open_inputs
+from mflab.sweep.stages.inputs import open_inputs
 from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.route import make_route
 from mflab.sweep.stages.work import Work
 
@@ -45,6 +46,9 @@ TINY = [
     "validation.sampling_steps=1",
     "validation.num_images=1",
     "validation.lpips=none",
+    "validation.consistency_scenes=0",
+    "validation.prior_scenes=0",
+    "validation.train_scenes=0",
 ]
 FACTORS = "+sweep.factors.style={key:prompts.style,levels:[facelift,mouse_elevated]}"
 

@@ -11,7 +11,7 @@ from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.model.weights import SHIPPED
 from mflab.sweep.ship import NUM_LOSSES, ship
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import Progress
 from mflab.sweep.stages.records import History
 from mflab.sweep.stages.trial import run_trial

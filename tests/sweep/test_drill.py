@@ -27,7 +27,7 @@ from mflab.sweep.command import main
 from mflab.sweep.planning import ledger as ledger_module
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import JobKind, run_job
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.store import Kind, Store, StoreFull
 from mflab.sweep.store import entry as entry_module
 from mflab.sweep.store.drivers import DriverRecord, write_driver

@@ -29,7 +29,7 @@ from mflab.sweep.running import adopt
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import JobKind, run_job
 from mflab.sweep.stages.chain import step_of
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.store import Kind, Store
 from tests.sweep.conftest import run_serially
 
@@ -53,7 +53,7 @@ def test_finished_sweep_has_all_tables_and_runs_nothing_again(tiny: list[str], f
     assert tuple(metrics.columns) == METRIC_COLUMNS
     assert set(metrics.trial_id) == set(read_training(folder).trial_id) == set(trials.trial_id)
     baselines = read_baselines(folder)
-    assert set(baselines.baseline) == {"white", "copy_input"}
+    assert set(baselines.baseline) == {"white", "copy_input", "mean_image"}
     (dataset,) = {trial.dataset for trial in read_plan(folder).trials}
     assert set(baselines.dataset) == {dataset}
     assert re.fullmatch(r"mice-16-[0-9a-f]{8}", dataset)

@@ -15,7 +15,7 @@ from mflab.results import Status, read_ledger, read_plan, read_trials
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import JobKind, run_job
 from mflab.sweep.search import search_plan
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import TrialOutcome
 from tests.sweep.conftest import run_serially
 

@@ -24,7 +24,7 @@ from mflab.sweep.planning.plan import make_plan
 from mflab.sweep.planning.planned import SweepPlan
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.stages.attempts import read_attempts
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import TrialOutcome
 from mflab.sweep.stages.trial import run_trial
 from mflab.sweep.store import Kind, Store

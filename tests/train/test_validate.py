@@ -63,8 +63,8 @@ def test_white_baseline_equals_its_formula_and_the_copy_is_perfect_where_seen(va
 
 def test_mean_image_is_that_of_the_training_scenes_on_the_same_background(sources: Sources) -> None:
     validator = Validator(sources.val, CFG, "black")
-    assert set(validator.baselines()) == {"white", "copy_input"}
-    rows = {(r.scene, r.view): r.value for r in validator.baselines(sources.train)["mean_image"] if r.metric == "psnr"}
+    assert set(validator.baselines()) == {"white", "copy_input", "ground_truth"}
+    rows = {(r.scene, r.view): r.value for r in validator.mean_image(sources.train) if r.metric == "psnr"}
     mean = torch.stack([composite(sources.train[i].rgba, "black")[0] for i in range(len(sources.train))]).mean(0)
     for scene, images in zip(validator.names, validator.images, strict=True):
         for slot, view in enumerate(validator.view_names):
@@ -77,7 +77,7 @@ def test_mean_image_of_an_endless_stream_takes_its_first_scenes(
 ) -> None:
     monkeypatch.setattr("mflab.train.validate.MEAN_SCENES", 2)
     endless, two = (
-        validator.baselines(ProceduralScenes(World.mice, get_rig("facelift6_el20"), 16, 0, number))["mean_image"]
+        validator.mean_image(ProceduralScenes(World.mice, get_rig("facelift6_el20"), 16, 0, number))
         for number in (10**6, 2)
     )
     assert endless == two
@@ -87,10 +87,10 @@ def test_mean_image_needs_training_scenes_of_the_same_rig(validator: Validator) 
     rig = get_rig("facelift6_el20")
     other = ProceduralScenes(World.mice, replace(rig, view_names=("other", *rig.view_names[1:])), 16, 0, 1)
     with pytest.raises(MflabError, match=r"Training scenes must have the validated views, front, .* but got other"):
-        validator.baselines(other)
+        validator.mean_image(other)
     larger = ProceduralScenes(World.mice, rig, 24, 0, 1)
     with pytest.raises(MflabError, match=r"views and pixels of the target, shape \[6, 3, 16, 16\], but got \[6, 3, 24"):
-        validator.baselines(larger)
+        validator.mean_image(larger)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,10 @@ to about 10 %. Strong highlights lower photo-consistency; estimated masks of nea
 """
 
 from mflab.metrics.consistency.attribution import best_without, drop_one_photo, drop_one_silhouette
+from mflab.metrics.consistency.camera_check import check_camera_claims, quick_camera_check
+from mflab.metrics.consistency.camera_findings import CameraCheck
+from mflab.metrics.consistency.camera_order import OrderCheck, check_order
+from mflab.metrics.consistency.camera_scan import AngleScan, quick_elevation, scan_elevation, scan_step
 from mflab.metrics.consistency.definitions import CONSISTENCY_METRICS
 from mflab.metrics.consistency.epipolar import Tangency, epipolar_tangency
 from mflab.metrics.consistency.hull import HullDepth, hull_depth
@@ -24,12 +28,15 @@ from mflab.metrics.consistency.view_set import ViewSet
 __all__ = [
     "CONSISTENCY_METRICS",
     "THRESHOLDS",
+    "AngleScan",
     "Band",
+    "CameraCheck",
     "Consistency",
     "ConsistencyThresholds",
     "HullDepth",
     "LeaveOneOut",
     "Limits",
+    "OrderCheck",
     "Photo",
     "Sharpness",
     "Silhouette",
@@ -37,6 +44,8 @@ __all__ = [
     "Tint",
     "ViewSet",
     "best_without",
+    "check_camera_claims",
+    "check_order",
     "convenience_score",
     "drop_one_photo",
     "drop_one_silhouette",
@@ -46,6 +55,10 @@ __all__ = [
     "leave_one_out",
     "measure_consistency",
     "photo_consistency",
+    "quick_camera_check",
+    "quick_elevation",
+    "scan_elevation",
+    "scan_step",
     "sharpness_spread",
     "silhouette_coherence",
     "tint_spread",

@@ -11,11 +11,12 @@ from mflab.metrics import LpipsMetric
 from mflab.metrics.table import METRICS_VERSION
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.sweep.stages.artifacts import BASELINES_FOLDER
-from mflab.sweep.stages.data_keys import validation_data
+from mflab.sweep.stages.data_keys import trained_data, validation_data
 from mflab.sweep.stages.identity import TRAINING_VERSION
-from mflab.sweep.stages.inputs import TrialInputs, find_metric
+from mflab.sweep.stages.inputs import TrialInputs
+from mflab.sweep.stages.opening import find_metric
+from mflab.train import SETS_VERSION
 
-PRETRAINED = "pretrained"
 # Fields of a model config that say how it learns; its predictions do not depend on them.
 _TRAINING_ONLY = ("timestep_shift", "condition_dropout", "loss_weight")
 LABEL_DIGITS = 8
@@ -27,11 +28,13 @@ class BaselineKeys:
 
     Attributes:
         dataset: hash of the validation set: scenes, views, size, background, how many.
+        mean_image: hash of dataset and training scenes.
         pretrained: hash of dataset, sampler, initial model, wording and code; empty where the model starts from
             nothing.
     """
 
     dataset: str
+    mean_image: str
     pretrained: str
 
 
@@ -41,10 +44,13 @@ def baseline_keys(config: RootCfg, inputs: TrialInputs) -> BaselineKeys:
     shown = validation_data(config.data, inputs.sources)
     # Where weights of LPIPS come later, the baselines get its values too.
     lpips = [validation["lpips"], *(["present"] if isinstance(find_metric(validation["lpips"]), LpipsMetric) else [])]
-    dataset = fingerprint([shown, validation["num_scenes"], validation["num_images"], METRICS_VERSION, *lpips])
+    sets = [validation["consistency_scenes"], SETS_VERSION]
+    dataset = fingerprint([shown, validation["num_scenes"], validation["num_images"], METRICS_VERSION, sets, *lpips])
+    mean_image = fingerprint([dataset, trained_data(config.data), inputs.sources.train.fingerprint])
     if config.model.weights == NO_WEIGHTS:
-        return BaselineKeys(dataset, "")
-    validation.pop("at")
+        return BaselineKeys(dataset, mean_image, "")
+    for name in ("at", "prior_scenes", "train_scenes"):
+        validation.pop(name)
     model = {**fields_of(config.model), "name": "", "weights": weights_fingerprint(config.model.weights)}
     for name in _TRAINING_ONLY:
         model.pop(name)
@@ -53,7 +59,7 @@ def baseline_keys(config: RootCfg, inputs: TrialInputs) -> BaselineKeys:
     else:
         wording = [config.prompts, config.train.base_style]
     code = [TRAINING_VERSION, torch.__version__, config.train.threads]
-    return BaselineKeys(dataset, fingerprint([dataset, validation, model, wording, code]))
+    return BaselineKeys(dataset, mean_image, fingerprint([dataset, validation, model, wording, code]))
 
 
 def dataset_labels(configs: Mapping[str, RootCfg], keys: Mapping[str, BaselineKeys]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,12 @@ from mflab.sweep.planning.plan_records import (
     weakest_exactness,
 )
 from mflab.sweep.planning.planned import SweepPlan, open_store, sweep_folder
-from mflab.sweep.planning.prepare import PreparedTrial, Preparer, check_response
+from mflab.sweep.planning.prepare import PreparedTrial, Preparer
+from mflab.sweep.planning.response import check_response
 from mflab.sweep.stages.forest import Forest
 from mflab.sweep.stages.identity import check_distinct
-from mflab.sweep.stages.inputs import InputCache
 from mflab.sweep.stages.known import Known
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.schedule import Schedule
 
 
@@ -72,7 +74,7 @@ def make_plan(
     prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
     check_distinct([one.trial_id for one in prepared], [run.cell for run in runs], [run.seed for run in runs])
     trials = {one.trial_id: one for one in prepared}
-    response = check_response(config, {one.config.validation.lpips for one in cells.values()})
+    response = check_response(config, (one.config for one in cells.values()))
     return assemble_plan(
         config,
         overrides,
@@ -138,7 +140,7 @@ def assemble_plan(
         exactness=config.train.device.exactness if not cells else weakest_exactness(cells),
         search=search,
         race=race_rule(config, len(cells)),
-        provenance=plan_provenance(overrides, trials, labels, cells),
+        provenance=plan_provenance(overrides, trials, labels, cells, Path(config.paths.outputs)),
     )
     return SweepPlan(record, config, trials, tuple(overrides), folder, workers, store)
 

@@ -1,6 +1,7 @@
 """What `plan.json` says of trials, stages, factors, the rule of a race, and where everything comes from."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mflab.design import Factor, Run
 from mflab.design.racing import check_race, race_threshold
 from mflab.errors import MflabError
 from mflab.results import FactorRecord, LevelRecord, StageRecord, TrialRecord
+from mflab.sweep.planning.preflight import camera_findings
 from mflab.sweep.planning.prepare import PreparedCell, PreparedTrial
 from mflab.sweep.planning.provenance import provenance
 from mflab.sweep.stages.forest import Forest
@@ -33,6 +35,7 @@ def trial_record(trial: PreparedTrial, run: Run, place: int) -> TrialRecord:
 
 
 def stage_records(forest: Forest, trials: Mapping[str, PreparedTrial], known: Known) -> tuple[StageRecord, ...]:
+    """The stage forest of the trials, parents first."""
     records = []
     for node in forest.nodes.values():
         stages = trials[node.trials[0]].cell.stages
@@ -63,6 +66,7 @@ def race_rule(config: RootCfg, num_arms: int) -> dict[str, Any] | None:
 
 
 def factor_record(factor: Factor) -> FactorRecord:
+    """A factor with its levels in their order."""
     return FactorRecord(factor.name, tuple(LevelRecord(level.name, dict(level.overrides)) for level in factor.levels))
 
 
@@ -71,11 +75,15 @@ def plan_provenance(
     trials: Mapping[str, PreparedTrial],
     labels: Mapping[str, str],
     cells: Sequence[PreparedCell],
+    outputs: Path,
 ) -> dict[str, Any]:
+    """Command, code, data and weights; which data is validated on that is trained on, and what preflight found of
+    cameras in the folder `outputs`."""
     sources = {labels[one]: trial.cell.inputs.sources for one, trial in trials.items()}
     weights = sorted({cell.config.model.weights for cell in cells})
     leaky = {id(cell) for cell in cells if cell.config.data.allow_overlap and find_leakage(*cell.inputs.sources)}
     return {
         **provenance(overrides, sources, weights, torch.__version__),
         "overlap": sorted({labels[one] for one, trial in trials.items() if id(trial.cell) in leaky}),
+        "cameras": camera_findings(cells, outputs),
     }

@@ -7,16 +7,15 @@ from mflab.config import RootCfg, fingerprint, plain
 from mflab.curriculum import Curriculum, Stage
 from mflab.data.augment import get_augmentation
 from mflab.errors import MflabError
-from mflab.metrics import METRICS, Absent, LpipsMetric
-from mflab.metrics.evaluate import evaluated_metrics
 from mflab.model import make_model
 from mflab.prompts import PromptEmbeddings
-from mflab.results import ResponseRecord, StageSpan, ViewRecord, response_column, split_response
+from mflab.results import StageSpan, ViewRecord
 from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys
 from mflab.sweep.planning.cells import with_seed
 from mflab.sweep.stages.identity import cell_identity, id_under_seed
-from mflab.sweep.stages.inputs import InputCache, TrialInputs, find_metric, open_inputs
+from mflab.sweep.stages.inputs import TrialInputs, open_inputs
 from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.route import Route, make_route
 from mflab.train import find_device, reference_mode, torch_generator
 
@@ -162,35 +161,3 @@ def _span(stage: Stage) -> StageSpan:
     settings = {name: plain(getattr(stage, name)) for name in _NEUTRAL}
     told = {name: value for name, value in settings.items() if value != _NEUTRAL[name]}
     return StageSpan(stage.start, stage.end, stage.prompt, told)
-
-
-def check_response(config: RootCfg, nets: set[str]) -> ResponseRecord:
-    """The declared response.
-
-    Args:
-        config: of the sweep.
-        nets: backbones of LPIPS among its cells.
-
-    Raises:
-        MflabError: no metric of that name, one that cannot be computed here, or the wrong direction.
-    """
-    response = config.sweep.response
-    metric, seen = split_response(response.name)
-    available = set(evaluated_metrics(config.data.size, config.data.size, has_pred_alpha=False))
-    found = [find_metric(net) for net in nets]
-    # Every cell must give the response.
-    available |= {one.name for one in found if isinstance(one, LpipsMetric) and len(nets) == 1}
-    reasons = [one.reason for one in found if isinstance(one, Absent)]
-    if metric not in available or response.name != response_column(metric, seen=seen):
-        columns = ", ".join(sorted(response_column(name) for name in available))
-        note = f" ({' '.join(reasons)})" if metric.startswith("lpips") and reasons else ""
-        raise MflabError(
-            f"Unknown response {response.name!r}; choose one of {columns}, each also with _seen.{note} Set "
-            "sweep.response.name."
-        )
-    if METRICS[metric].direction != response.direction.name:
-        raise MflabError(
-            f"{metric} is better when {METRICS[metric].direction}, but got direction={response.direction.name}; set "
-            "sweep.response.direction."
-        )
-    return ResponseRecord(response.name, response.direction, response.unit, response.smallest_effect)

@@ -12,9 +12,9 @@ from mflab.config import RootCfg
 from mflab.errors import MflabError
 from mflab.results import Status
 from mflab.sweep.planning.baselines import baseline_path
-from mflab.sweep.running.run_baselines import run_pretrained, run_reference
+from mflab.sweep.running.run_baselines import run_mean_image, run_pretrained, run_reference
 from mflab.sweep.stages.artifacts import PROGRESS_FILE, TRACEBACK_FILE, trial_folder
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import Full, Progress, TrialOutcome
 from mflab.sweep.stages.trial import run_trial
 from mflab.sweep.stages.work import StageFailed, StopTrial, Work
@@ -26,10 +26,12 @@ REPORT_SECONDS = 0.5
 
 
 class JobKind(Enum):
-    """trial: a row of the plan. reference: white image and copied input. pretrained: the initial weights."""
+    """trial: a row of the plan. reference: white image, copied input, true views. mean_image: of the training scenes.
+    pretrained: the initial weights."""
 
     trial = "trial"
     reference = "reference"
+    mean_image = "mean_image"
     pretrained = "pretrained"
 
 
@@ -78,6 +80,8 @@ def _run(job: Job, cache: InputCache) -> TrialOutcome:
         path = baseline_path(job.sweep, job.job_id)
         if job.kind is JobKind.reference:
             return run_reference(job.config, job.dataset, path, job.sweep, cache)
+        if job.kind is JobKind.mean_image:
+            return run_mean_image(job.config, job.dataset, job.name, path, cache)
         if job.kind is JobKind.pretrained:
             return run_pretrained(job.config, job.dataset, job.name, path, cache)
         assert job.work is not None

@@ -54,7 +54,7 @@ class Journal:
         if plan is not self._written:
             self.write_plan(plan, forest, known)
         with self._throttle:
-            files = [file for file, _ in baseline_files(plan).values()]
+            files = [file for file, _, _ in baseline_files(plan).values()]
             is_new = self.has_new_baselines or self._has_new_trials
             if is_new or not is_exported(plan.folder, plan.record, self.endings, files):
                 export(plan.folder, plan.record, self.rows, files)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mflab.errors import MflabError
 from mflab.results import IMAGES_FOLDER, TrialRecord
-from mflab.sweep.planning.baselines import PRETRAINED, baseline_path
+from mflab.sweep.planning.baselines import baseline_path
 from mflab.sweep.planning.left import Ending, is_over
 from mflab.sweep.planning.planned import SweepPlan, store_url
 from mflab.sweep.running.export import BaselineFile
@@ -63,29 +63,29 @@ def trial_job(plan: SweepPlan, record: TrialRecord, assignment: Assignment, stop
     return _job(plan, JobKind.trial, trial.trial_id, trial.trial_id, name, record.dataset, stop_file, work)
 
 
-def baseline_files(plan: SweepPlan) -> dict[str, tuple[BaselineFile, str]]:
-    """Baselines of a plan: key -> its file and a trial that has it."""
+def baseline_files(plan: SweepPlan) -> dict[str, tuple[BaselineFile, str, JobKind]]:
+    """Baselines of a plan: key -> its file, a trial that has it, and the job that makes it."""
     keys_of = {one: trial.cell.keys for one, trial in plan.trials.items()}
-    pretrained = list(dict.fromkeys(keys.pretrained for keys in keys_of.values() if keys.pretrained))
-    files: dict[str, tuple[BaselineFile, str]] = {}
+    first: dict[JobKind, str] = {}
+    files: dict[str, tuple[BaselineFile, str, JobKind]] = {}
     for trial in plan.record.trials:
         keys = keys_of[trial.trial_id]
         path = baseline_path(plan.folder, keys.dataset)
-        files.setdefault(keys.dataset, (BaselineFile(path, trial.dataset), trial.trial_id))
-        if keys.pretrained:
-            # Several base models or samplers in one sweep: the first keeps the plain name.
-            name = PRETRAINED if keys.pretrained == pretrained[0] else f"{PRETRAINED}-{keys.pretrained[:6]}"
-            path = baseline_path(plan.folder, keys.pretrained)
-            files.setdefault(keys.pretrained, (BaselineFile(path, trial.dataset, name), trial.trial_id))
+        files.setdefault(keys.dataset, (BaselineFile(path, trial.dataset), trial.trial_id, JobKind.reference))
+        for kind, key in ((JobKind.mean_image, keys.mean_image), (JobKind.pretrained, keys.pretrained)):
+            if key:
+                # Several base models, samplers or training sets in one sweep: the first keeps the plain name.
+                name = kind.value if first.setdefault(kind, key) == key else f"{kind.value}-{key[:6]}"
+                file = BaselineFile(baseline_path(plan.folder, key), trial.dataset, name)
+                files.setdefault(key, (file, trial.trial_id, kind))
     return files
 
 
 def pending_baselines(plan: SweepPlan, stop_file: Path) -> list[Job]:
     """Baselines whose rows or true views are not there yet."""
     jobs = []
-    for key, (file, trial_id) in baseline_files(plan).items():
+    for key, (file, trial_id, kind) in baseline_files(plan).items():
         truth = plan.folder / IMAGES_FOLDER / GROUND_TRUTH_FOLDER / file.dataset
-        kind = JobKind.pretrained if file.name else JobKind.reference
         is_shown = plan.trials[trial_id].config.validation.num_images > 0 and kind is JobKind.reference
         if not file.path.is_file() or (is_shown and not truth.is_dir()):
             name = file.name or "white, copy_input"

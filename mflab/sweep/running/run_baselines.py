@@ -8,7 +8,8 @@ from mflab.model import make_model
 from mflab.model.weights import NO_WEIGHTS
 from mflab.results import MetricRow, Status
 from mflab.sweep.stages.artifacts import responses, write_baseline_rows, write_ground_truth
-from mflab.sweep.stages.inputs import InputCache, open_inputs, open_prompts
+from mflab.sweep.stages.inputs import open_inputs
+from mflab.sweep.stages.opening import InputCache, open_prompts
 from mflab.sweep.stages.outcome import TrialOutcome
 from mflab.sweep.stages.process_state import peak_memory_gb, prepare_process
 from mflab.train import Diverged, torch_generator
@@ -21,6 +22,13 @@ def run_reference(config: RootCfg, dataset: str, path: Path, sweep: Path, cache:
     num_images = config.validation.num_images
     write_ground_truth(sweep, dataset, validator.names[:num_images], validator.images[:num_images])
     return _written(path, dataset, validator.baselines())
+
+
+def run_mean_image(config: RootCfg, dataset: str, name: str, path: Path, cache: InputCache) -> TrialOutcome:
+    """Writes what the mean of the training scenes scores in every view: a model that ignores its input."""
+    prepare_process(config.train.threads, config.seed)
+    inputs = open_inputs(config, cache)
+    return _written(path, dataset, {name: inputs.validator.mean_image(inputs.sources.train)})
 
 
 def run_pretrained(config: RootCfg, dataset: str, name: str, path: Path, cache: InputCache) -> TrialOutcome:
@@ -40,13 +48,13 @@ def run_pretrained(config: RootCfg, dataset: str, name: str, path: Path, cache: 
     num_views = len(source.view_names)
     model = make_model(config.model, config.data.size, num_views, torch_generator(config.seed, "init"))
     try:
-        rows = inputs.validator.validate(model, prompts, 0).rows
+        found = inputs.validator.validate(model, prompts, 0, with_sets=True)
     except Diverged:
         raise MflabError(
             f"Initial weights must give finite predictions, but model.weights={config.model.weights} gave NaN; set "
             "model.weights to other weights."
         ) from None
-    return _written(path, dataset, {name: rows})
+    return _written(path, dataset, {name: [*found.rows, *found.set_rows]})
 
 
 def _written(path: Path, dataset: str, rows: dict[str, list[MetricRow]]) -> TrialOutcome:

@@ -11,7 +11,7 @@ from ray import tune
 from mflab.sweep.running.jobs import Job, run_job
 from mflab.sweep.running.meeting import Meeting
 from mflab.sweep.running.searchers import JOB, MEET, OUTCOME
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 
 # Outlives the actor's jobs: datasets and validation sets are opened once per process.
 _CACHE = InputCache()

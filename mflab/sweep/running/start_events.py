@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from mflab.metrics import Absent
+from mflab.results import PRIOR
 from mflab.sweep.planning.planned import SweepPlan
+from mflab.sweep.planning.prepare import PreparedTrial
 from mflab.sweep.planning.provenance import git_state, package_versions
 from mflab.sweep.running.agenda import Agenda
-from mflab.sweep.stages.inputs import find_metric
+from mflab.sweep.stages.opening import find_metric
+from mflab.sweep.stages.probes import absent_prior
 
 
 def start_events(plan: SweepPlan, agenda: Agenda) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -37,6 +40,19 @@ def start_events(plan: SweepPlan, agenda: Agenda) -> Iterator[tuple[str, dict[st
         found = find_metric(net)
         if isinstance(found, Absent):
             yield "metric_absent", {"metric": f"lpips_{net}", "reason": found.reason}
+    for metric, reason in dict.fromkeys(absent for one in plan.trials.values() for absent in _absent(one)):
+        yield "metric_absent", {"metric": metric, "reason": reason}
     if not any(trial.cell.keys.pretrained for trial in plan.trials.values()):
         reason = "model.weights=none: there is no pretrained model to compare with"
         yield "baseline_absent", {"baseline": "pretrained", "reason": reason}
+
+
+def _absent(trial: PreparedTrial) -> list[tuple[str, str]]:
+    """Measures that a trial asks for and will not have, with the reason."""
+    validation, inputs = trial.config.validation, trial.cell.inputs
+    found = []
+    if validation.consistency_scenes and inputs.validator.sets is None:
+        found.append(("consistency", inputs.validator.absent_sets))
+    if validation.prior_scenes and PRIOR not in inputs.probes:
+        found.append((PRIOR, absent_prior(trial.config)))
+    return found

@@ -42,6 +42,7 @@ def print_plan(plan: SweepPlan, num_left: int, num_found: int, console: Console)
         table.add_row("steps", steps_line(record.steps_asked, record.steps_distinct, record.steps_to_run))
         table.add_row("estimated time", format_seconds(record.estimated_seconds))
         table.add_row("disk", _disk_line(plan))
+    _add_cameras(table, plan)
     table.add_row("exactness", _EXACTNESS[record.exactness])
     console.print(table, highlight=False)
 
@@ -50,6 +51,13 @@ _EXACTNESS = {
     "bitwise": "bitwise: shared and resumed stages give the bits of a run by itself",
     "statistical": "statistical: on this device a repeated run gives other bits, also of what is shared",
 }
+
+
+def _add_cameras(table: Table, plan: SweepPlan) -> None:
+    """What preflight found of the cameras of dataset folders."""
+    for found in plan.record.provenance["cameras"]:
+        style = "red" if found["mismatch"] else ""
+        table.add_row(f"cameras of {found['data']}", " ".join(found["findings"]), style=style)
 
 
 def _add_design(table: Table, plan: SweepPlan, num_left: int, num_found: int) -> None:

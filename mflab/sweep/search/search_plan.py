@@ -16,9 +16,10 @@ from mflab.sweep.planning.overrides import check_overrides
 from mflab.sweep.planning.plan import assemble_plan
 from mflab.sweep.planning.plan_records import trial_record
 from mflab.sweep.planning.planned import SweepPlan, sweep_folder
-from mflab.sweep.planning.prepare import PreparedTrial, Preparer, check_response
+from mflab.sweep.planning.prepare import PreparedTrial, Preparer
+from mflab.sweep.planning.response import check_response
 from mflab.sweep.search.study import Study, open_study
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.train import validation_steps
 
 DIRECTIONS = {"higher": "maximize", "lower": "minimize"}
@@ -132,7 +133,7 @@ def make_search_plan(
     if not trials:
         # Nothing was asked yet: what all suggestions have in common is checked all the same.
         suggester.preparer.cell(config, tuple(overrides))
-    response = check_response(config, {config.validation.lpips})
+    response = check_response(config, [config], at_rungs=bool(search.rungs))
     facts = {
         **plain(config.sweep.search),
         "study": search.name,

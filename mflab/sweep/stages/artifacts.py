@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mflab.results import (
     BASELINE_COLUMNS,
+    CULPRIT,
     IMAGES_FOLDER,
     METRIC_COLUMNS,
     METRICS_FILE,
@@ -55,7 +56,7 @@ def responses(rows: Sequence[MetricRow]) -> dict[str, float]:
     last = max(row.step for row in rows)
     values: dict[str, list[float]] = {}
     for row in rows:
-        if row.step == last:
+        if row.step == last and row.metric != CULPRIT:
             values.setdefault(response_column(row.metric, seen=row.seen), []).append(row.value)
     return {column: float(np.mean(numbers)) for column, numbers in values.items()}
 

@@ -19,8 +19,9 @@ from mflab.sweep.stages.artifacts import (
 )
 from mflab.sweep.stages.chain import Chain
 from mflab.sweep.stages.records import History, unpack_evaluation, unpack_pictures
-from mflab.sweep.stages.route import Route, pictures_name
+from mflab.sweep.stages.route import Route
 from mflab.sweep.stages.states import read_state
+from mflab.sweep.stages.wanted import pictures_name
 from mflab.sweep.store import Kind, Store
 
 
@@ -80,7 +81,14 @@ def assemble(
         if evaluation is None:
             return None
         metrics += evaluation.rows
-        evaluations.append((wanted.name, evaluation.seconds))
+        seconds = evaluation.seconds
+        for part in wanted.parts:
+            more = store.load(Kind.evaluation, part.name, unpack_evaluation(wanted.step))
+            if more is None:
+                return None
+            metrics += more.rows
+            seconds += more.seconds
+        evaluations.append((wanted.name, seconds))
         if wanted.num_images:
             found = store.load(Kind.evaluation, pictures_name(wanted.name, wanted.num_images), unpack_pictures)
             if found is None:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from mflab.sweep.stages.forest import Forest, Node, make_forest, plan_legs
 from mflab.sweep.stages.known import Known
-from mflab.sweep.stages.route import Route, Wanted
+from mflab.sweep.stages.route import Route
+from mflab.sweep.stages.wanted import Wanted
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,11 @@ class Divergence:
             return None
         metrics: list[MetricRow] = []
         for wanted in route.evaluations:
-            found = store.load(Kind.evaluation, wanted.name, unpack_evaluation(wanted.step))
-            if wanted.step <= self.step and found is not None:
-                metrics += found.rows
+            if wanted.step > self.step:
+                continue
+            for name in (wanted.name, *(part.name for part in wanted.parts)):
+                found = store.load(Kind.evaluation, name, unpack_evaluation(wanted.step))
+                metrics += found.rows if found is not None else []
         return Assembled(metrics, training_rows(history, curriculum), [], [], {}, "")
 
 

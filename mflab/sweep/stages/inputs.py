@@ -1,44 +1,21 @@
 """What a trial reads before it starts: scenes, prompts, curriculum, validation set. Opened once per process."""
 
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mflab.config import RootCfg, fingerprint
+from mflab.config import RootCfg
 from mflab.curriculum import Curriculum
 from mflab.data.loader import Loader
 from mflab.data.scenes import SceneSource
-from mflab.data.sources import DataCfg, Sources, open_sources
+from mflab.data.sources import Sources
 from mflab.errors import MflabError
-from mflab.metrics import Absent, LpipsMetric, find_lpips
 from mflab.model.weights import NO_WEIGHTS
-from mflab.prompts import EncoderKind, PromptEmbeddings, check_width, make_embeddings, make_encoder
+from mflab.prompts import PromptEmbeddings
 from mflab.sweep.stages.data_keys import validation_data
+from mflab.sweep.stages.opening import InputCache, open_lpips, open_prompts, open_scenes
+from mflab.sweep.stages.probes import Probe, open_probes
 from mflab.train import Validator, validation_steps
 from mflab.train.optim import check_optim
-
-NO_LPIPS = "none"
-# Different datasets, validation sets and prompts that a process keeps; a sweep over more of them opens some twice.
-KEPT = 16
-
-
-class InputCache:
-    """Keeps the last few things a process opened, by the settings that made them."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Any] = OrderedDict()
-
-    def get(self, kind: str, settings: object, make: Callable[[], Any]) -> Any:
-        """What `make` returned for these settings, now or before."""
-        key = fingerprint([kind, settings])
-        if key not in self._kept:
-            self._kept[key] = make()
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
 
 
 @dataclass(frozen=True)
@@ -54,6 +31,7 @@ class TrialInputs:
         curriculum: None for a trial without steps.
         validation_steps: steps after which to validate.
         validator: the validation set.
+        probes: scenes beside it on which the run is watched, by name.
         loader: batches.
     """
 
@@ -64,6 +42,7 @@ class TrialInputs:
     curriculum: Curriculum | None
     validation_steps: tuple[int, ...]
     validator: Validator
+    probes: dict[str, Probe]
     loader: Loader
 
 
@@ -75,9 +54,9 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
     """
     check_optim(config.optim)
     folder = Path(config.paths.data)
-    sources = _sources(config.data, folder, cache)
+    sources = open_scenes(config.data, folder, cache)
     has_base = any(stage.base_fraction > 0 for stage in config.curriculum.stages)
-    base_source = _sources(config.base_data, folder, cache).train if has_base else None
+    base_source = open_scenes(config.base_data, folder, cache).train if has_base else None
     if base_source is not None and base_source.view_names != sources.train.view_names:
         raise MflabError(
             f"Base scenes must have the views that the prompts name, {', '.join(sources.train.view_names)}, but got "
@@ -102,7 +81,7 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
         "validator",
         [validation_data(config.data, sources), config.validation],
         lambda: Validator(
-            sources.val, config.validation, config.data.background, _lpips(config.validation.lpips, cache)
+            sources.val, config.validation, config.data.background, open_lpips(config.validation.lpips, cache)
         ),
     )
     return TrialInputs(
@@ -113,29 +92,9 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
         curriculum=curriculum,
         validation_steps=validation_steps(config.validation.at, train.steps),
         validator=validator,
+        probes=open_probes(config, sources, cache),
         loader=Loader(sources.train, base_source, train.batch_size, config.seed, config.data.background),
     )
-
-
-def open_prompts(config: RootCfg, style: str, source: SceneSource, cache: InputCache) -> PromptEmbeddings:
-    """The embeddings of a style for the views of a source.
-
-    Raises:
-        MflabError: no such style or file, or embeddings that the UNet cannot attend to.
-    """
-    cfg = replace(config.prompts, style="")
-
-    def make() -> PromptEmbeddings:
-        is_file = cfg.encoder is EncoderKind.file
-        encoder = None if is_file else cache.get("encoder", cfg, lambda: make_encoder(cfg))
-        return make_embeddings(
-            cfg, style, source.view_names, source.azimuths_deg, source.elevations_deg, encoder=encoder
-        )
-
-    views = [source.view_names, source.azimuths_deg, source.elevations_deg]
-    embeddings = cache.get("prompts", [cfg, style, views], make)
-    check_width(embeddings, config.model.unet.cross_attention_dim)
-    return embeddings
 
 
 def _base_prompts(config: RootCfg, source: SceneSource, cache: InputCache) -> PromptEmbeddings | None:
@@ -146,17 +105,3 @@ def _base_prompts(config: RootCfg, source: SceneSource, cache: InputCache) -> Pr
     except MflabError:
         # The trials need no embedding of that wording. The pretrained baseline does, and fails with this message.
         return None
-
-
-def find_metric(net: str) -> LpipsMetric | Absent | None:
-    """LPIPS of a validation config: the metric, why it is absent, or None where it is not asked for."""
-    return None if net == NO_LPIPS else find_lpips(net)
-
-
-def _lpips(net: str, cache: InputCache) -> LpipsMetric | None:
-    found = cache.get("lpips", net, lambda: find_metric(net))
-    return found if isinstance(found, LpipsMetric) else None
-
-
-def _sources(cfg: DataCfg, folder: Path, cache: InputCache) -> Sources:
-    return cache.get("sources", [cfg, str(folder)], lambda: open_sources(cfg, folder))

@@ -20,10 +20,13 @@ from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.sweep.stages.chain import RECORD, STATE_DIGITS, Chain
 from mflab.sweep.stages.data_keys import base_data, trained_data, validation_data
 from mflab.sweep.stages.identity import TRAINING_VERSION
-from mflab.sweep.stages.inputs import TrialInputs, find_metric
+from mflab.sweep.stages.inputs import TrialInputs
+from mflab.sweep.stages.opening import find_metric
 from mflab.train import OptimCfg
 from mflab.train.optim import LRSchedule
 
+# Fields of the validation that ask for more than the rows of single views.
+WATCHED = ("consistency_scenes", "prior_scenes", "train_scenes")
 # Fields of the optimiser that act through the learning rate of each step alone.
 _THROUGH_LR = ("lr", "schedule", "warmup_steps")
 
@@ -127,6 +130,9 @@ def evaluation_key(config: RootCfg, inputs: TrialInputs) -> str:
     validation.pop("at")
     # Pictures are extra: an evaluation with them serves who needs none.
     validation.pop("num_images")
+    # These have entries of their own.
+    for name in WATCHED:
+        validation.pop(name)
     lpips = find_metric(config.validation.lpips)
     return fingerprint(
         [

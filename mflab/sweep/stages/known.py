@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from mflab.sweep.stages.chain import ROOT_DIGITS, Chain, step_of
-from mflab.sweep.stages.route import Route, Wanted
+from mflab.sweep.stages.route import Route
+from mflab.sweep.stages.wanted import Wanted
 from mflab.sweep.store import Kind, Store
 
 

@@ -6,37 +6,8 @@ from dataclasses import dataclass
 from mflab.config import RootCfg, fingerprint
 from mflab.sweep.stages.chain import Chain
 from mflab.sweep.stages.inputs import TrialInputs
-from mflab.sweep.stages.keys import evaluation_key, evaluation_name, make_chain
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """An evaluation that a trial needs.
-
-    Attributes:
-        step: of the state that is evaluated.
-        name: in the store.
-        num_images: scenes whose pictures are needed too.
-    """
-
-    step: int
-    name: str
-    num_images: int
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Entries that must be in the store."""
-        return (self.name, pictures_name(self.name, self.num_images)) if self.num_images else (self.name,)
-
-
-def pictures_name(evaluation: str, num_images: int) -> str:
-    """Name of the pictures of an evaluation.
-
-    Example:
-        >>> pictures_name("ab/ab01", 6)
-        'ab/ab01-pictures6'
-    """
-    return f"{evaluation}-pictures{num_images}"
+from mflab.sweep.stages.keys import evaluation_key, make_chain
+from mflab.sweep.stages.wanted import Wanted, make_wanted
 
 
 @dataclass(frozen=True)
@@ -57,8 +28,8 @@ class Route:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the last state, if there is one, and of the evaluations."""
-        return (*([self.leaf] if self.leaf else []), *(one.name for one in self.evaluations))
+        """Names of the last state, if there is one, and of all entries of the evaluations."""
+        return (*([self.leaf] if self.leaf else []), *(name for one in self.evaluations for name in one.names))
 
     def missing_evaluations(self, present: Set[str], until: int) -> list[Wanted]:
         """Evaluations up to step `until` of which something is not present."""
@@ -73,12 +44,8 @@ def make_route(config: RootCfg, inputs: TrialInputs, records: bytes, trial_id: s
     key = evaluation_key(config, inputs)
     steps = inputs.validation_steps
     states = chain.names(list(steps))
+    num_images = config.validation.num_images
     evaluations = tuple(
-        Wanted(
-            step,
-            evaluation_name(chain, step, state, key),
-            config.validation.num_images if step == chain.num_steps else 0,
-        )
-        for step, state in zip(steps, states, strict=True)
+        make_wanted(chain, step, state, key, num_images, inputs) for step, state in zip(steps, states, strict=True)
     )
     return Route(chain, evaluations, states[-1] if chain.num_steps else "", config.train.keep_weights)

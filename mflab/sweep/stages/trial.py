@@ -17,8 +17,9 @@ from mflab.sweep.stages.assemble import assemble, has_weights, load_average, wri
 from mflab.sweep.stages.attempts import ATTEMPTS_FILE
 from mflab.sweep.stages.chain import ROOT_DIGITS, step_of
 from mflab.sweep.stages.divergence import Divergence, find_divergence
-from mflab.sweep.stages.inputs import InputCache, TrialInputs, open_inputs
+from mflab.sweep.stages.inputs import TrialInputs, open_inputs
 from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import Progress, TrialOutcome
 from mflab.sweep.stages.process_state import peak_memory_gb, prepare_process
 from mflab.sweep.stages.route import Route, make_route

@@ -11,9 +11,11 @@ from mflab.config import RootCfg
 from mflab.sweep.stages.attempts import Attempt, append_attempt
 from mflab.sweep.stages.divergence import Divergence
 from mflab.sweep.stages.evaluate import evaluate, inputs_as_planned, is_evaluated
-from mflab.sweep.stages.inputs import InputCache, TrialInputs
+from mflab.sweep.stages.inputs import TrialInputs
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.place import Place
-from mflab.sweep.stages.route import Route, Wanted
+from mflab.sweep.stages.route import Route
+from mflab.sweep.stages.wanted import Wanted
 from mflab.sweep.stages.work import StageFailed, Work
 from mflab.sweep.store import Kind, Store
 from mflab.train import Diverged, StepRecord, train

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mflab.config import RootCfg, StoreCfg
 from mflab.errors import MflabError
-from mflab.sweep.stages.route import Wanted
+from mflab.sweep.stages.wanted import Wanted
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from mflab.config import RootCfg, compose
 from mflab.prompts.files import save
 from mflab.sweep.planning import baselines
 from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys, dataset_labels
-from mflab.sweep.stages.inputs import InputCache, open_inputs
+from mflab.sweep.stages.inputs import open_inputs
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.trial import run_trial
 from tests.sweep.conftest import whole
 

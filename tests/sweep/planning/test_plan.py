@@ -14,7 +14,7 @@ from mflab.results import read_plan
 from mflab.sweep import command
 from mflab.sweep.planning.overrides import check_overrides, format_override, repeat_command
 from mflab.sweep.planning.plan import SweepPlan, check_audit, make_plan
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 
 pytestmark = pytest.mark.usefixtures("composed_once")
 CACHE = InputCache()

@@ -9,7 +9,7 @@ from mflab.results import Status
 from mflab.sweep.planning.plan import make_plan
 from mflab.sweep.planning.planned import SweepPlan
 from mflab.sweep.running.scoreboard import Scoreboard
-from mflab.sweep.stages.inputs import InputCache
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import TrialOutcome
 
 

@@ -21,8 +21,9 @@ from mflab.model.mvdiffusion.diffusion import NetworkOutput
 from mflab.prompts import EncoderKind
 from mflab.sweep.stages import keys
 from mflab.sweep.stages.chain import RECORD, RECORD_BYTES, Chain, step_of
-from mflab.sweep.stages.inputs import InputCache, open_inputs
+from mflab.sweep.stages.inputs import open_inputs
 from mflab.sweep.stages.keys import evaluation_key, make_chain, step_records
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.route import Route, make_route
 from mflab.train import Device
 from mflab.train.optim import LRSchedule, learning_rate

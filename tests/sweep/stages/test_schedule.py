@@ -23,8 +23,9 @@ from mflab.sweep.stages.chain import Chain
 from mflab.sweep.stages.forest import make_forest
 from mflab.sweep.stages.keys import evaluation_name
 from mflab.sweep.stages.known import Known
-from mflab.sweep.stages.route import Route, Wanted
+from mflab.sweep.stages.route import Route
 from mflab.sweep.stages.schedule import Claims, Schedule
+from mflab.sweep.stages.wanted import Wanted
 from mflab.sweep.store import Kind, Leases, LocalFiles, Store
 
 

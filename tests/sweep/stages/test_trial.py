@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from mflab.config import RootCfg, compose
 from mflab.errors import MflabError
 from mflab.results import Status
-from mflab.sweep.stages.inputs import InputCache, open_inputs
+from mflab.sweep.stages.inputs import open_inputs
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import Progress, TrialOutcome
 from mflab.sweep.stages.trial import run_trial
 from mflab.sweep.stages.work import StopTrial

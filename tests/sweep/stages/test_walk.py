@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from mflab.config import RootCfg, compose
+from mflab.model import MVDiffusion
 from mflab.results import Status
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import Job, JobKind, run_job
 from mflab.sweep.stages.attempts import Attempt, append_attempt, read_attempts
 from mflab.sweep.stages.chain import step_of
 from mflab.sweep.stages.divergence import find_divergence
-from mflab.sweep.stages.inputs import InputCache, open_inputs
+from mflab.sweep.stages.inputs import open_inputs
 from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import Full, Progress, TrialOutcome
 from mflab.sweep.stages.route import Route, make_route
 from mflab.sweep.stages.trial import run_trial
@@ -175,8 +177,8 @@ def broken_validation(monkeypatch: pytest.MonkeyPatch, is_bad: Callable[[Tensor]
     """Predictions without numbers for some prompts, from weights that are whole."""
     validate = Validator.validate
 
-    def broken(self: Validator, model: torch.nn.Module, prompts: Tensor, step: int) -> object:
-        return validate(self, model, prompts * float("nan") if step and is_bad(prompts) else prompts, step)  # pyright: ignore
+    def broken(self: Validator, model: MVDiffusion, prompts: Tensor, step: int, with_sets: bool = False) -> object:
+        return validate(self, model, prompts * float("nan") if step and is_bad(prompts) else prompts, step, with_sets)
 
     monkeypatch.setattr(Validator, "validate", broken)
 

@@ -1,0 +1,106 @@
+"""Self-check of claimed cameras: do elevation, azimuth step and order of the views fit their silhouettes?"""
+
+import math
+from dataclasses import replace
+
+import torch
+
+from mflab.metrics.consistency.camera_findings import CameraCheck
+from mflab.metrics.consistency.camera_order import check_order, corrected_order
+from mflab.metrics.consistency.camera_scan import (
+    mean_coherence,
+    quick_elevation,
+    scan_elevation,
+    scan_step,
+)
+from mflab.metrics.consistency.field import IS_INSIDE
+from mflab.metrics.consistency.orbit import Orbit
+from mflab.metrics.consistency.thresholds import THRESHOLDS
+from mflab.metrics.consistency.view_set import ViewSet
+from mflab.metrics.threads import serial
+
+# Scans look at images of this width.
+CHECK_WIDTH = 64
+
+
+@serial
+def check_camera_claims(view_set: ViewSet, generator: torch.Generator) -> CameraCheck:
+    """Returns whether elevation, azimuth step and order of the cameras are what the images show.
+
+    Each is searched for with the others as claimed. If several look wrong, the one whose correction helps coherence
+    most is put right first and the others are searched for again, since a wrong order makes every elevation look wrong.
+
+    What cannot be seen: a turn of all views about the vertical, a mirrored object whose views run backwards, a common
+    scale of focal length and distance up to about 10 %, and anything about objects that are rotationally symmetric. The
+    order is that of most sets: a single set in disorder is found by `measure_consistency`.
+
+    Args:
+        view_set: one or more sets of one rig; scores are averaged over them, so more sets judge better.
+        generator: gives the one seed of the chance level of photo-consistency.
+
+    Raises:
+        MflabError: all cameras in one vertical plane, or one straight above or below the object.
+    """
+    views = _judged(view_set)
+    if views is None:
+        return _nothing(view_set)
+    claimed = mean_coherence(views)
+    elevation, step, order = scan_elevation(views, generator), scan_step(views), check_order(views)
+    right: set[str] = set()
+    while True:
+        parts = {"elevation": elevation, "step": step, "order": order}
+        wrong = {
+            name: part.gain for name, part in parts.items() if part is not None and part.mismatch and name not in right
+        }
+        if not wrong:
+            break
+        worst = max(wrong, key=wrong.__getitem__)
+        right.add(worst)
+        orbit = Orbit.of(views.cameras)
+        if worst == "order":
+            views = corrected_order(views, order)
+        elif worst == "step" and step is not None:
+            views = replace(views, cameras=orbit.restepped(step.estimated))
+        else:
+            views = replace(views, cameras=orbit.raised(elevation.error))
+        elevation = elevation if "elevation" in right else scan_elevation(views, generator)
+        step = step if "step" in right else scan_step(views)
+        order = order if "order" in right else check_order(views)
+    return CameraCheck(elevation, step, order, _num_sets(view_set), len(views.images), claimed, mean_coherence(views))
+
+
+@serial
+def quick_camera_check(view_set: ViewSet) -> CameraCheck:
+    """Returns the check of the elevation alone, from silhouettes at offsets up to 20 degrees from the claim.
+
+    Args:
+        view_set: one or more sets of one rig.
+
+    Raises:
+        MflabError: as `check_camera_claims`.
+    """
+    views = _judged(view_set)
+    if views is None:
+        return _nothing(view_set)
+    scan = quick_elevation(views)
+    claimed = scan.coherence[scan.angles.index(scan.claimed)]
+    best = claimed + (scan.gain if scan.mismatch else 0.0)
+    return CameraCheck(scan, None, None, _num_sets(view_set), len(views.images), claimed, best)
+
+
+def _judged(view_set: ViewSet) -> ViewSet | None:
+    """The sets that can be judged, at the width of the check; None without any."""
+    views = view_set.flattened()
+    share = (views.alpha > IS_INSIDE).float().mean((-1, -2, -3))
+    is_judged = ((share >= THRESHOLDS.min_foreground) & (share <= THRESHOLDS.max_foreground)).all(-1)
+    if not bool(is_judged.any()):
+        return None
+    return views.take(is_judged.nonzero()[:, 0].tolist()).resized(min(CHECK_WIDTH, views.width))
+
+
+def _nothing(view_set: ViewSet) -> CameraCheck:
+    return CameraCheck(None, None, None, _num_sets(view_set), 0, math.nan, math.nan)
+
+
+def _num_sets(view_set: ViewSet) -> int:
+    return math.prod(view_set.batch_shape)

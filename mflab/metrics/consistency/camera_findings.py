@@ -1,0 +1,142 @@
+"""What a camera check found, in sentences and as JSON values."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mflab.metrics.consistency.camera_order import OrderCheck
+from mflab.metrics.consistency.camera_scan import AngleScan
+
+# SC0 at 64 pixels below which views do not fit one another well: true views reach 0.97 and more.
+GOOD_COHERENCE = 0.95
+
+
+@dataclass(frozen=True)
+class CameraCheck:
+    """What the images of all sets together say about the cameras they claim.
+
+    Attributes:
+        elevation: scan over the elevation; None where no set can be judged.
+        step: scan over the azimuth step; None for irregular views and in the quick check.
+        order: search over the order; None in the quick check.
+        num_sets: sets given.
+        num_judged: sets whose views all show an object of reasonable size; only these count.
+        coherence_claimed: mean SC0 with the cameras as claimed, NaN without sets.
+        coherence: mean SC0 once everything that was found is put right.
+    """
+
+    elevation: AngleScan | None
+    step: AngleScan | None
+    order: OrderCheck | None
+    num_sets: int
+    num_judged: int
+    coherence_claimed: float
+    coherence: float
+
+    @property
+    def mismatch(self) -> bool:
+        return any(part is not None and part.mismatch for part in (self.elevation, self.step, self.order))
+
+    @property
+    def decidable(self) -> bool:
+        """At least one of the claims could be judged."""
+        return any(part is not None and part.decidable for part in (self.elevation, self.step, self.order))
+
+    def findings(self) -> list[str]:
+        """What is wrong, undecidable or fine, in sentences."""
+        if self.elevation is None:
+            return [
+                f"None of {self.num_sets} sets can be judged: in each some view shows no object or fills the frame."
+            ]
+        said = []
+        if self.elevation.mismatch:
+            said.append(
+                f"The images fit cameras at {self.elevation.estimated:.1f} degrees of elevation, but the cameras claim "
+                f"{self.elevation.claimed:.1f}."
+            )
+        if self.step is not None and self.step.mismatch:
+            said.append(
+                f"The images fit cameras that step {abs(self.step.estimated):.1f} degrees of azimuth, but the cameras "
+                f"claim {abs(self.step.claimed):.1f}."
+            )
+        if self.order is not None and self.order.mismatch:
+            said.append(_order_sentence(self.order))
+        if said and self.coherence < GOOD_COHERENCE:
+            said.append(
+                f"Even so their coherence is only {self.coherence:.3f}, of {self.coherence_claimed:.3f} as claimed: "
+                "more may be wrong, and these numbers are then rough."
+            )
+        if not said and self.elevation.decidable:
+            said.append(
+                f"The images fit the claimed cameras: elevation {self.elevation.claimed:.1f} degrees, estimated "
+                f"{self.elevation.estimated:.1f}."
+            )
+        unknown = [
+            name
+            for name, part in (("elevation", self.elevation), ("azimuth step", self.step), ("order", self.order))
+            if part is not None and not part.decidable
+        ]
+        if unknown:
+            said.append(
+                f"The silhouettes cannot tell the {' and '.join(unknown)}: they fit all tried cameras alike, as those "
+                "of rotationally symmetric objects do."
+            )
+        return said
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values; None where a number is unknown."""
+        order = self.order
+        return {
+            "elevation": None if self.elevation is None else _scan_json(self.elevation),
+            "azimuth_step": None if self.step is None else _scan_json(self.step),
+            "order": None
+            if order is None
+            else {
+                "order": list(order.order),
+                "reversed": order.is_reversed,
+                "moved": list(order.moved),
+                "gain": order.gain,
+                "decidable": order.decidable,
+                "mismatch": order.mismatch,
+            },
+            "sets": self.num_sets,
+            "sets_judged": self.num_judged,
+            "coherence_claimed": _known(self.coherence_claimed),
+            "coherence": _known(self.coherence),
+            "decidable": self.decidable,
+            "mismatch": self.mismatch,
+            "findings": self.findings(),
+        }
+
+
+def _order_sentence(order: OrderCheck) -> str:
+    if order.is_reversed:
+        return "The images go round the object the other way than the cameras: their order is reversed."
+    images = ", ".join(str(image) for image in order.order)
+    return (
+        f"The images are not in the order of the cameras: cameras {_listed(order.moved)} have one another's images, "
+        f"and the order {images} fits."
+    )
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    *first, last = (str(number) for number in numbers)
+    return f"{', '.join(first)} and {last}"
+
+
+def _scan_json(scan: AngleScan) -> dict[str, Any]:
+    return {
+        "claimed": scan.claimed,
+        "estimated": scan.estimated,
+        "error": scan.error,
+        "gain": scan.gain,
+        "decidable": scan.decidable,
+        "mismatch": scan.mismatch,
+        "angles": list(scan.angles),
+        "coherence": list(scan.coherence),
+        "scores": [_known(score) for score in scan.scores],
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

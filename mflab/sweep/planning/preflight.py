@@ -1,0 +1,82 @@
+"""Before a dataset is trained on: do its images fit the cameras that it claims?"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mflab.config import RootCfg, fingerprint
+from mflab.data.scenes import SceneSource, composite
+from mflab.data.sources import DataKind
+from mflab.errors import MflabError
+from mflab.geometry import Cameras
+from mflab.metrics.consistency import ViewSet, check_camera_claims
+from mflab.sweep.planning.prepare import PreparedCell
+from mflab.train.atomic import write_atomically
+
+# Scenes looked at of each half of a dataset: the rig is common, so a few tell.
+NUM_SCENES = 3
+# Raise when the check changes: what was found before then does not stand.
+PREFLIGHT_VERSION = 1
+PREFLIGHT_FOLDER = "preflight"
+
+
+def camera_findings(cells: Iterable[PreparedCell], outputs: Path) -> list[dict[str, Any]]:
+    """What the images of every dataset folder say about their cameras, one entry per dataset and half.
+
+    Scenes that the project renders itself have the cameras they were rendered with; they are not looked at. What was
+    found is kept in the outputs folder, by content of the data.
+
+    Args:
+        cells: whose data are checked.
+        outputs: paths.outputs.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        if cell.config.data.kind is not DataKind.folder:
+            continue
+        for half, source in zip(("train", "val"), cell.inputs.sources, strict=True):
+            key = fingerprint([PREFLIGHT_VERSION, source.fingerprint, cell.config.data])[:16]
+            if key not in found:
+                name = f"{cell.config.data.name} ({half})"
+                found[key] = {"data": name, **_kept(outputs / PREFLIGHT_FOLDER / f"{key}.json", source, cell.config)}
+    return list(found.values())
+
+
+def _kept(path: Path, source: SceneSource, config: RootCfg) -> dict[str, Any]:
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    result = _check(source, config)
+    write_atomically(path, lambda file: file.write(json.dumps(result, indent=2).encode()))
+    return result
+
+
+def _check(source: SceneSource, config: RootCfg) -> dict[str, Any]:
+    numbers = sorted({index * len(source) // NUM_SCENES for index in range(NUM_SCENES)})
+    scenes = [source[number] for number in numbers]
+    cameras = [scene.cameras for scene in scenes if scene.cameras is not None]
+    if len(cameras) < len(scenes):
+        return _said(False, "not checked: the data has no cameras (data.cameras)")
+    # Masks come from alpha; a dataset that is declared opaque has none.
+    colours, alphas = zip(*(composite(scene.rgba, "white") for scene in scenes), strict=True)
+    if all(bool((alpha == 1.0).all()) for alpha in alphas):
+        return _said(False, "not checked: the images carry no alpha; see python -m mflab.metrics cameras")
+    posed = Cameras(
+        torch.stack([one.c2w for one in cameras]),
+        torch.stack([one.K for one in cameras]),
+        cameras[0].width,
+        cameras[0].height,
+    )
+    try:
+        check = check_camera_claims(
+            ViewSet(torch.stack(colours), torch.stack(alphas), posed), torch.Generator().manual_seed(0)
+        )
+    except MflabError as error:
+        return _said(False, f"not checked: {error}")
+    return _said(check.mismatch, *check.findings())
+
+
+def _said(mismatch: bool, *findings: str) -> dict[str, Any]:
+    return {"mismatch": mismatch, "findings": list(findings)}

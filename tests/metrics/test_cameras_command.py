@@ -1,0 +1,104 @@
+"""`python -m mflab.metrics cameras`: datasets, samples and plain folders; exit status, sentences and JSON."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from mflab.data.procedural import ProceduralScenes, World
+from mflab.data.scenes import composite
+from mflab.data.writer import write_scene
+from mflab.geometry import RIGS
+from mflab.metrics.command import COMMANDS, main
+
+TRUE = RIGS["facelift6_el20"]
+AZIMUTHS = ["--azimuths", *(str(azimuth) for azimuth in TRUE.azimuths_deg)]
+
+
+def write(root: Path, claimed: str = "facelift6_el20", count: int = 1) -> Path:
+    """Mice seen from 20 degrees above, with the camera files of a rig."""
+    scenes = ProceduralScenes(World.mice, TRUE, 64, 3, count)
+    for index in range(count):
+        write_scene(root, index, replace(scenes[index], cameras=RIGS[claimed].cameras(64)))
+    return root
+
+
+def pictures(folder: Path, order: list[int], mode: str = "RGB") -> Path:
+    """The same views as plain pictures without cameras; names that only sort as numbers."""
+    folder.mkdir()
+    rgba = ProceduralScenes(World.mice, TRUE, 64, 3, 1)[0].rgba
+    colours, _ = composite(rgba, "white")
+    for place, view in enumerate(order):
+        pixels = (colours[view] * 255).round().to(torch.uint8) if mode == "RGB" else rgba[view]
+        Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()).save(folder / f"view_{8 + place}.png")
+    return folder
+
+
+def checked(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict[str, Any], str]:
+    status = main(["cameras", *map(str, arguments)])
+    output = capsys.readouterr().out
+    return status, json.loads(output.splitlines()[-1]), output
+
+
+def test_true_cameras_of_a_dataset_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, result, output = checked(capsys, write(tmp_path, count=2), "--max-sets", 1)
+    assert status == 0 and not result["mismatch"] and result["decidable"]
+    assert result["elevation"]["estimated"] == pytest.approx(20, abs=2.5)
+    assert (result["sets"], result["sets_found"], result["names"]) == (1, 2, ["sample_000000"])
+    assert result["mask_source"] == "alpha" and result["azimuth_step"] is None
+    assert "Looked at 1 of 2 sets" in output and "The images fit the claimed cameras" in output
+
+
+def test_horizontal_camera_files_of_images_from_above_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write(tmp_path, "facelift6", count=2)
+    (tmp_path / "second.txt").write_text("sample_000001\n")
+    status, result, output = checked(capsys, root, "--list", "second.txt")
+    assert status == 1 and result["mismatch"] and result["names"] == ["sample_000001"]
+    (finding,) = result["findings"]
+    assert finding.endswith("degrees of elevation, but the cameras claim 0.0.") and finding in output
+
+
+def test_plain_pictures_need_only_angles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = pictures(tmp_path / "plain", list(range(6)))
+    status, result, output = checked(capsys, folder, *AZIMUTHS, "--elevation", 20)
+    assert status == 0 and result["mask_source"] == "estimated"
+    assert result["order"]["moved"] == [] and result["camera_source"] == "the command line"
+    assert "masks were estimated from colours on white" in output
+
+
+def test_swapped_pictures_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = pictures(tmp_path / "plain", [0, 1, 3, 2, 4, 5], "RGBA")
+    status, result, output = checked(capsys, folder, *AZIMUTHS, "--elevation", 20, "--json")
+    assert status == 1 and result["order"]["moved"] == [2, 3] and not result["order"]["reversed"]
+    assert len(output.splitlines()) == 1
+
+
+def test_unusable_input_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = pictures(tmp_path / "plain", list(range(6)))
+    mixed = pictures(tmp_path / "mixed", list(range(6)))
+    Image.new("RGBA", (64, 64)).save(mixed / "view_9.png")
+    for arguments, message in (
+        ([tmp_path / "missing"], "missing does not; check the path"),
+        ([plain], "has no opencv_cameras.json; give --azimuths"),
+        ([plain, "--azimuths", "0", "60"], "need both azimuths and an elevation"),
+        ([plain, "--azimuths", "0", "60", "--elevation", "0"], "has 6 images and the rig 2 views"),
+        ([plain, *AZIMUTHS, "--elevation", "90"], "elevation must lie in"),
+        ([plain, *AZIMUTHS, "--elevation", "0", "--max-sets", "0"], "max_sets must be at least 1"),
+        ([mixed, *AZIMUTHS, "--elevation", "0"], "All images must be RGBA, or all RGB on white"),
+    ):
+        assert main(["cameras", *map(str, arguments)]) == 2
+        captured = capsys.readouterr()
+        assert message in captured.err and len(captured.err.splitlines()) == 1 and not captured.out
+
+
+def test_loader_lists_every_command() -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "mflab.metrics", "--help"], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert all(name in found.stdout for name in COMMANDS)
