@@ -18,8 +18,9 @@ CACHE = InputCache()
 
 
 @pytest.fixture
-def folder_data(tiny: list[str], data_folder: Path) -> list[str]:
-    """Overrides for a dataset folder of mice seen from 20 degrees above, 64 px."""
+def folder_data(tiny: list[str], data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Overrides for a dataset folder of mice seen from 20 degrees above, 64 px; one scene of each half tells enough."""
+    monkeypatch.setattr(preflight, "NUM_SCENES", 1)
     open_inputs(compose([*tiny, "data.size=64"]), CACHE)
     (root,) = [path for path in data_folder.glob("*64*_4+2_*") if (path / "data_val.txt").is_file()]
     return [*tiny, "data.kind=folder", f"data.root={root}", "data.size=64", "train.steps=1"]
