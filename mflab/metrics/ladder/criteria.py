@@ -61,8 +61,8 @@ def all_criteria(results: Results, scans: Mapping[str, AngleScan], width: int) -
 
 
 def _by_kind(results: Results, rows: Rows, number: Callable[[Rows], float | None]) -> dict[str, float | None]:
-    kinds = dict.fromkeys(results.scenes[row.scene].kind for row in rows)
-    return {kind: number([row for row in rows if results.scenes[row.scene].kind == kind]) for kind in kinds}
+    kinds = dict.fromkeys(results.scenes[row.scene].group for row in rows)
+    return {kind: number([row for row in rows if results.scenes[row.scene].group == kind]) for kind in kinds}
 
 
 def _clean(results: Results) -> Criterion:
@@ -78,9 +78,9 @@ def _clean(results: Results) -> Criterion:
 def _reaction(results: Results, metric: str, perturbation: str) -> Criterion:
     rhos = rhos_of(results, metric, perturbation)
     is_good = {name: is_monotone(rho) for name, rho in rhos.items()}
-    kinds = dict.fromkeys(results.scenes[name].kind for name in rhos)
+    kinds = dict.fromkeys(results.scenes[name].group for name in rhos)
     by_kind = {
-        kind: mean([float(ok) for name, ok in is_good.items() if results.scenes[name].kind == kind]) for kind in kinds
+        kind: mean([float(ok) for name, ok in is_good.items() if results.scenes[name].group == kind]) for kind in kinds
     }
     claim = (
         f"{metric.upper()} is monotone in {perturbation} (rank correlation at least {MONOTONE_RHO}), share of scenes"
@@ -168,7 +168,7 @@ def _elevation(results: Results, scans: Mapping[str, AngleScan]) -> Criterion:
     errors = {name: abs(scan.error) for name, scan in scans.items() if scan.decidable}
     by_kind: dict[str, float | None] = {}
     for name, error in errors.items():
-        kind = results.scenes[name].kind
+        kind = results.scenes[name].group
         by_kind[kind] = max(error, by_kind[kind] or 0.0) if kind in by_kind else error
     failing = tuple(name for name, error in errors.items() if error > MAX_ELEVATION_ERROR_DEG)
     claim = "Largest error of the camera self-check's elevation on decidable true views, degrees"

@@ -14,7 +14,7 @@ class Criterion:
         limit: bound on it.
         is_minimum: whether the value must be at least the limit; else at most.
         scenes: number of measurements behind it.
-        by_kind: the same number for each kind of scene.
+        by_kind: the same number for each kind of scene, grey ones apart.
         failing: scenes that miss it by themselves, where that can be said.
         is_judged: the limit is meant for sets like these; else the number is shown without a verdict.
     """

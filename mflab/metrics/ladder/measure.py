@@ -17,6 +17,7 @@ from mflab.metrics.ladder.rungs import CLEAN
 from mflab.metrics.ladder.scenes import LadderScene
 from mflab.metrics.ladder.sets import one_batch
 from mflab.metrics.table import MetricInfo
+from mflab.metrics.threads import serial_operations, share_out
 
 # Descriptions of a set that no fault has to move.
 _DESCRIPTIVE = ("et_count", "pc_error", "pc_null", "pc_pairs", "hull_iou")
@@ -68,10 +69,10 @@ def measure_set(views: ViewSet, seed: int, with_leave_one_out: bool, seen: dict[
         with_leave_one_out: measure that as well, which takes as long again.
         seen: SIFT features of pictures that were met before.
     """
-    start = time.process_time()
-    generator = torch.Generator().manual_seed(seed)
-    found = measure_consistency(views, generator, with_leave_one_out, _WITHOUT_SEARCH)
-    seconds = time.process_time() - start
+    with serial_operations():
+        start = time.thread_time()
+        found = measure_consistency(views, _seeded(seed), with_leave_one_out, _WITHOUT_SEARCH)
+        seconds = time.thread_time() - start
     tensors = {name.removeprefix(PREFIX): value for name, value in found.values.items()}
     has_wrong_shape, has_wrong_colours = alarms(tensors, found.textureless, THRESHOLDS, views.width)
     values = {name: float(value) for name, value in tensors.items() if name in LADDER_METRICS}
@@ -96,32 +97,46 @@ def run_ladder(
         with_leave_one_out: measure that on clean sets and at the highest strengths, where it can be afforded.
         said: told the name of each scene before its turn.
     """
-    rows: list[Measurement] = []
-    for scene in scenes:
-        said(scene.name)
-        seen: dict[str, Features] = {}
-        rows.append(_named(measure_set(scene.views, seed, with_leave_one_out, seen), scene.name, CLEAN, 0.0))
-        for perturbation in perturbations:
-            for level in perturbation.levels:
-                views = perturbation.at(scene, level, seed)
-                if views is not None:
-                    is_top = level == perturbation.levels[-1]
-                    found = measure_set(views, seed, with_leave_one_out and is_top, seen)
-                    rows.append(_named(found, scene.name, perturbation.name, level))
+    found: dict[str, list[Measurement]] = {}
+
+    def work(share: Sequence[LadderScene]) -> None:
+        for scene in share:
+            said(scene.name)
+            found[scene.name] = _climb(scene, perturbations, seed, with_leave_one_out)
+
+    share_out(scenes, work)
+    return [row for scene in scenes for row in found[scene.name]]
+
+
+def _climb(
+    scene: LadderScene, perturbations: Sequence[Perturbation], seed: int, with_leave_one_out: bool
+) -> list[Measurement]:
+    """One scene; apart from all others, so that neither their order nor threads change a number."""
+    seen: dict[str, Features] = {}
+    clean = measure_set(scene.views, seed, with_leave_one_out, seen)
+    rows = [replace(clean, scene=scene.name, perturbation=CLEAN)]
+    for perturbation in perturbations:
+        for level in perturbation.levels:
+            views = perturbation.at(scene, level, seed)
+            if views is not None:
+                is_top = level == perturbation.levels[-1]
+                row = measure_set(views, seed, with_leave_one_out and is_top, seen)
+                rows.append(replace(row, scene=scene.name, perturbation=perturbation.name, level=level))
     return rows
 
 
 def scan_elevations(scenes: Sequence[LadderScene], seed: int) -> dict[str, AngleScan]:
     """Returns what the camera self-check finds of the clean set of each scene, at 64 pixels."""
-    return {
-        scene.name: scan_elevation(_batch_of_one(scene.views.resized(SCAN_WIDTH)), torch.Generator().manual_seed(seed))
-        for scene in scenes
-    }
+    with serial_operations():
+        return {
+            scene.name: scan_elevation(_batch_of_one(scene.views.resized(SCAN_WIDTH)), _seeded(seed))
+            for scene in scenes
+        }
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def _batch_of_one(views: ViewSet) -> ViewSet:
     return ViewSet(views.images[None], views.alpha[None], one_batch(views.cameras))
-
-
-def _named(found: Measurement, scene: str, perturbation: str, level: float) -> Measurement:
-    return replace(found, scene=scene, perturbation=perturbation, level=level)

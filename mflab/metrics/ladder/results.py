@@ -27,6 +27,11 @@ class SceneFacts:
     saturation: float
     is_grey: bool
 
+    @property
+    def group(self) -> str:
+        """The kind, grey scenes apart: no change of hue can be seen on them."""
+        return f"grey_{self.kind}" if self.is_grey else self.kind
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -40,7 +45,7 @@ class Cell:
         levels: strengths.
         scenes: number of scenes at each.
         drop: mean drop.
-        auc: share of pairs of a clean and a perturbed set, of any scenes, that the metric puts in the right order.
+        auc: share of pairs of a clean and a perturbed set, of any of these scenes, that the metric puts in order.
         power: share of scenes beyond the limit that 5 % of all clean sets pass.
         paired_power: share of scenes whose drop is beyond the limit that 5 % of the consistent changes pass.
         rho: mean Spearman correlation of value and strength over scenes, clean set included.
@@ -117,25 +122,26 @@ class Results:
     def cell(self, perturbation: str, metric: str, without: Sequence[str]) -> Cell:
         """The reaction of a metric to a perturbation over scenes not of the kinds `without`."""
         levels = self.perturbations[perturbation].levels
+        names = [name for name, scene in self.scenes.items() if scene.kind not in without]
         rows = [self.at(perturbation, level, without) for level in levels]
         # Leave-one-out is measured at the highest strength alone.
         values = [[badness(row, metric) for row in at if metric in row.values] for at in rows]
         drops = [[self.drop(row, metric) for row in at if metric in row.values] for at in rows]
         clean = [badness(self.clean(scene), metric) for scene in self.scenes]
+        own_clean = [badness(self.clean(scene), metric) for scene in names]
         limit = alarm_limit(clean)
         consistent = self.of_kind(Kind.invariance, Kind.gauge)
         paired_limit = alarm_limit([self.drop(row, metric) for row in consistent if metric in row.values])
         powers = [share_beyond(at, limit) for at in values]
         paired = [share_beyond(at, paired_limit) for at in drops]
         is_complete = all(len(at) == len(all_) for at, all_ in zip(values, rows, strict=True))
-        names = [name for name, scene in self.scenes.items() if scene.kind not in without]
         return Cell(
             perturbation,
             metric,
             levels,
             tuple(len(at) for at in values),
             tuple(mean(at) for at in drops),
-            tuple(area_under_curve(clean, at) for at in values),
+            tuple(area_under_curve(own_clean, at) for at in values),
             tuple(powers),
             tuple(paired),
             mean([self.rho(name, perturbation, metric) for name in names]) if is_complete and len(levels) > 1 else None,
