@@ -15,7 +15,7 @@ from analysis.run_numbers import run_numbers
 from analysis.run_verdict import ArmVerdict, RunVerdict, judge_arms, judge_run
 from analysis.search import Suggestion, objectives, pareto_front, ranked, read_suggestions
 from analysis.verdict_limits import read_limits
-from analysis.verdicts import Effect
+from analysis.verdicts import EQUIVALENT, Effect
 from mflab.results import Direction
 
 
@@ -93,12 +93,18 @@ class Findings:
         found = judge_arms(self.run_verdicts)
         return found if self.sweep.is_search else sorted(found, key=lambda arm: places[arm.group])
 
+    @property
+    def settled(self) -> tuple[str, ...]:
+        """Factors of which all pairs of levels are equivalent on the declared response."""
+        kinds = {name: {e.verdict_kind for e in self.declared if e.factor == name} for name in self.sweep.factor_names}
+        return tuple(name for name, found in kinds.items() if found == {EQUIVALENT})
+
     @cached_property
     def advice(self) -> dict[str, Advice]:
         """The next experiment that each verdict suggests, by trial."""
         records = self.sweep.records
         own = [(one, records[one.run.trial_id]) for one in self.run_verdicts]
-        return {trial.trial_id: next_experiment(one, trial, self.sweep.plan) for one, trial in own}
+        return {trial.trial_id: next_experiment(one, trial, self.sweep.plan, self.settled) for one, trial in own}
 
     @cached_property
     def styles(self) -> dict[str, ArmStyle]:

@@ -1,14 +1,16 @@
 """The next experiment that a verdict suggests: the original experiments' checklist, with overrides."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from analysis.run_numbers import RunNumbers
 from analysis.run_verdict import CONVERGED, FAILED, OPEN, PARTIAL, RunVerdict
-from mflab.results import Plan, TrialRecord
+from mflab.results import FactorRecord, Plan, TrialRecord
 
 BASE_WORDING, ELEVATED, REALISTIC = "facelift", "mouse_elevated", "realistic"
 BY_LR, BY_STYLE, BY_SWITCH = "+sweep=search_lr_schedule", "+sweep=prompt_style", "+sweep=prompt_switch"
+# What these sweeps vary.
+_ASKS = {BY_LR: "optim.lr", BY_STYLE: "prompts.style", BY_SWITCH: "curriculum"}
 # How much smaller the learning rate is to be after a divergence.
 SMALLER = 4
 
@@ -24,15 +26,19 @@ class Advice:
         return f"{self.text}: {self.override}" if self.override else self.text
 
 
-def next_experiment(verdict: RunVerdict, trial: TrialRecord, plan: Plan) -> Advice:
+def next_experiment(verdict: RunVerdict, trial: TrialRecord, plan: Plan, settled: Collection[str] = ()) -> Advice:
     """What to run next. One thing is changed at a time, so that the answer says what helped.
 
     Args:
         verdict: of the run.
         trial: as planned.
         plan: of its sweep; what its factors or its search set cannot be overridden, and the advice says so.
+        settled: factors whose levels the sweep showed to be equivalent: nothing is to be had from them.
     """
     advice = _choose(verdict, trial, plan)
+    for factor in plan.factors:
+        if factor.name in settled and _sets(factor, advice.override):
+            advice = Advice(f"{factor.name} makes no difference here; train twice as long", _twice(trial))
     owner = _owner(advice.override, plan)
     return Advice(f"{advice.text} ({owner})", advice.override) if owner else advice
 
@@ -97,7 +103,7 @@ def _base_wording(run: RunNumbers, text: str) -> Advice:
 
 
 def _longer(verdict: RunVerdict, trial: TrialRecord) -> Advice:
-    return Advice("It still learns; train it twice as long", f"train.steps={2 * trial.steps}")
+    return Advice("It still learns; train it twice as long", _twice(trial))
 
 
 def _shorter(verdict: RunVerdict, trial: TrialRecord) -> Advice:
@@ -152,11 +158,26 @@ def _set_value(trial: TrialRecord, key: str) -> str | None:
     return values[-1] if values else None
 
 
+def _twice(trial: TrialRecord) -> str:
+    return f"train.steps={2 * trial.steps}"
+
+
+def _sets(factor: FactorRecord, override: str) -> bool:
+    """Whether a factor varies what an override, or the sweep that it names, would."""
+    key = _ASKS[override] if override in _ASKS else override.split("=", 1)[0]
+    return any(_meet(key, one) for level in factor.levels for one in level.overrides)
+
+
+def _meet(key: str, other: str) -> bool:
+    """Whether one of two keys is the other, or holds it."""
+    return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
+
+
 def _owner(override: str, plan: Plan) -> str:
     """What of the sweep sets the key of an override already; empty where nothing does."""
     key = override.split("=", 1)[0]
     for name, keys in _swept(plan):
-        if any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in keys):
+        if any(_meet(key, one) for one in keys):
             return name
     return ""
 

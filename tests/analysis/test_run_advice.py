@@ -108,3 +108,23 @@ def test_a_key_that_a_search_draws_is_suggested_in_its_space() -> None:
     assert "(in the space of the search)" in str(advise(CASES["failed"], plan=plan))
     assert "(in the space of the search)" in str(advise(CASES["gap"], plan=plan))
     assert "(" not in advise(CASES["rise"], plan=plan).text
+
+
+@pytest.mark.parametrize(
+    ("factor", "key", "case"),
+    [
+        ("schedule", "curriculum", {**CASES["partial"], "num_stages": 1}),
+        ("schedule", "curriculum", {**CASES["partial"], "num_stages": 3}),
+        ("style", "prompts.style", {**CASES["partial"], "prompt": "facelift"}),
+        ("rate", "optim.lr", CASES["gain"]),
+    ],
+)
+def test_levels_that_are_equivalent_are_not_suggested(factor: str, key: str, case: dict[str, object]) -> None:
+    levels = tuple(LevelRecord(name, {key: name}) for name in ("a", "b"))
+    plan = replace(FREE, factors=(FactorRecord(factor, levels),))
+    settled = next_experiment(judge(**case), TRIAL, plan, [factor])
+    assert settled == Advice(
+        f"{factor} makes no difference here; train twice as long", f"train.steps={2 * TRIAL.steps}"
+    )
+    assert next_experiment(judge(**case), TRIAL, plan).override != settled.override
+    assert next_experiment(judge(**case), TRIAL, FREE, [factor]) == next_experiment(judge(**case), TRIAL, FREE)
