@@ -74,7 +74,7 @@ def make_plan(
     prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
     check_distinct([one.trial_id for one in prepared], [run.cell for run in runs], [run.seed for run in runs])
     trials = {one.trial_id: one for one in prepared}
-    response = check_response(config, (one.config for one in cells.values()))
+    response = check_response(config, [(one.config, one.inputs) for one in cells.values()])
     return assemble_plan(
         config,
         overrides,

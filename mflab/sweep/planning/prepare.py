@@ -101,7 +101,7 @@ class Preparer:
             MflabError: any input that is missing, broken or unfitting.
         """
         find_device(config.train.device)
-        inputs = open_inputs(config, self.cache)
+        inputs = self.inputs(config)
         self._check_styles(inputs.prompts)
         self._check_stages(config, inputs)
         curriculum = inputs.curriculum
@@ -118,6 +118,10 @@ class Preparer:
             stages=tuple(_span(stage) for stage in (curriculum.stages if curriculum else ())),
             views=tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views),
         )
+
+    def inputs(self, config: RootCfg) -> TrialInputs:
+        """What a trial of a config reads."""
+        return open_inputs(config, self.cache)
 
     def trial(self, cell: PreparedCell, seed: int) -> PreparedTrial:
         """The trial of a cell under a seed."""

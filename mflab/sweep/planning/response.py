@@ -9,17 +9,19 @@ from mflab.metrics.collapse import COLLAPSE_METRICS
 from mflab.metrics.consistency import CONSISTENCY_METRICS
 from mflab.metrics.evaluate import evaluated_metrics
 from mflab.results import PRIOR, TRAIN, ResponseRecord, response_column, split_response
+from mflab.sweep.stages.inputs import TrialInputs
 from mflab.sweep.stages.opening import find_metric
-from mflab.sweep.stages.probes import absent_prior
 from mflab.train import SET_METRICS
 
 
-def check_response(config: RootCfg, cells: Iterable[RootCfg], at_rungs: bool = False) -> ResponseRecord:
+def check_response(
+    config: RootCfg, cells: Iterable[tuple[RootCfg, TrialInputs]], at_rungs: bool = False
+) -> ResponseRecord:
     """The declared response.
 
     Args:
         config: of the sweep.
-        cells: configs of its cells; all of them must give the response.
+        cells: its cells, with what they read; all of them must give the response.
         at_rungs: whether it is needed before the end, too.
 
     Raises:
@@ -28,22 +30,25 @@ def check_response(config: RootCfg, cells: Iterable[RootCfg], at_rungs: bool = F
     cells = list(cells)
     response = config.sweep.response
     metric, seen = split_response(response.name)
-    nets = {cell.validation.lpips for cell in cells}
+    nets = {cell.validation.lpips for cell, _ in cells}
     lpips = [find_metric(net) for net in nets]
     metrics = evaluated_metrics(config.data.size, config.data.size, has_pred_alpha=False)
     available = {*metrics, *(one.name for one in lpips if isinstance(one, LpipsMetric) and len(nets) == 1)}
-    if not at_rungs and all(cell.validation.consistency_scenes for cell in cells):
+    if not at_rungs and all(inputs.validator.sets is not None for _, inputs in cells):
         available |= set(SET_METRICS)
-    if all(cell.validation.prior_scenes and not absent_prior(cell) for cell in cells):
-        available |= {f"{PRIOR}/{name}" for name in metrics}
-    if all(cell.validation.train_scenes for cell in cells):
-        available |= {f"{TRAIN}/{name}" for name in metrics}
+    for probe in (PRIOR, TRAIN):
+        if all(probe in inputs.probes for _, inputs in cells):
+            available |= {f"{probe}/{name}" for name in metrics}
     is_of_sets = metric in SET_METRICS
     if metric not in available or response.name != response_column(metric, seen=seen) or (is_of_sets and seen):
         columns = ", ".join(sorted(response_column(name) for name in available))
         reasons = [one.reason for one in lpips if isinstance(one, Absent)] if metric.startswith("lpips") else []
         if is_of_sets and at_rungs:
             reasons.append(f"{metric} is measured at the end alone; set sweep.search.pruner=none to search for it.")
+        elif is_of_sets:
+            reasons += sorted({inputs.validator.absent_sets for _, inputs in cells} - {""})
+        probe = metric.partition("/")[0]
+        reasons += sorted({inputs.absent_probes[probe] for _, inputs in cells if probe in inputs.absent_probes})
         note = f" ({' '.join(reasons)})" if reasons else ""
         raise MflabError(
             f"Unknown response {response.name!r}; choose one of {columns}, those of views also with _seen.{note} Set "

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mflab.metrics import Absent
-from mflab.results import PRIOR
 from mflab.sweep.planning.planned import SweepPlan
 from mflab.sweep.planning.prepare import PreparedTrial
 from mflab.sweep.planning.provenance import git_state, package_versions
 from mflab.sweep.running.agenda import Agenda
 from mflab.sweep.stages.opening import find_metric
-from mflab.sweep.stages.probes import absent_prior
 
 
 def start_events(plan: SweepPlan, agenda: Agenda) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -53,6 +51,4 @@ def _absent(trial: PreparedTrial) -> list[tuple[str, str]]:
     found = []
     if validation.consistency_scenes and inputs.validator.sets is None:
         found.append(("consistency", inputs.validator.absent_sets))
-    if validation.prior_scenes and PRIOR not in inputs.probes:
-        found.append((PRIOR, absent_prior(trial.config)))
-    return found
+    return [*found, *inputs.absent_probes.items()]

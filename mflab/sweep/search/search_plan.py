@@ -133,7 +133,7 @@ def make_search_plan(
     if not trials:
         # Nothing was asked yet: what all suggestions have in common is checked all the same.
         suggester.preparer.cell(config, tuple(overrides))
-    response = check_response(config, [config], at_rungs=bool(search.rungs))
+    response = check_response(config, [(config, suggester.preparer.inputs(config))], at_rungs=bool(search.rungs))
     facts = {
         **plain(config.sweep.search),
         "study": search.name,

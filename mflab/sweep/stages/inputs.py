@@ -9,6 +9,7 @@ from mflab.data.loader import Loader
 from mflab.data.scenes import SceneSource
 from mflab.data.sources import Sources
 from mflab.errors import MflabError
+from mflab.metrics import Absent
 from mflab.model.weights import NO_WEIGHTS
 from mflab.prompts import PromptEmbeddings
 from mflab.sweep.stages.data_keys import validation_data
@@ -32,6 +33,7 @@ class TrialInputs:
         validation_steps: steps after which to validate.
         validator: the validation set.
         probes: scenes beside it on which the run is watched, by name.
+        absent_probes: why one that is asked for is not there, by name.
         loader: batches.
     """
 
@@ -43,6 +45,7 @@ class TrialInputs:
     validation_steps: tuple[int, ...]
     validator: Validator
     probes: dict[str, Probe]
+    absent_probes: dict[str, str]
     loader: Loader
 
 
@@ -84,6 +87,7 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
             sources.val, config.validation, config.data.background, open_lpips(config.validation.lpips, cache)
         ),
     )
+    probes = open_probes(config, sources, cache)
     return TrialInputs(
         sources=sources,
         base_source=base_source,
@@ -92,7 +96,8 @@ def open_inputs(config: RootCfg, cache: InputCache) -> TrialInputs:
         curriculum=curriculum,
         validation_steps=validation_steps(config.validation.at, train.steps),
         validator=validator,
-        probes=open_probes(config, sources, cache),
+        probes={name: one for name, one in probes.items() if isinstance(one, Probe)},
+        absent_probes={name: one.reason for name, one in probes.items() if isinstance(one, Absent)},
         loader=Loader(sources.train, base_source, train.batch_size, config.seed, config.data.background),
     )
 

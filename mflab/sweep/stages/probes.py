@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mflab.config import RootCfg, fields_of, fingerprint
+from mflab.data.scenes import SceneSource
 from mflab.data.sources import Sources
+from mflab.errors import MflabError
+from mflab.metrics import Absent
 from mflab.metrics.table import METRICS_VERSION
 from mflab.model.weights import NO_WEIGHTS
 from mflab.prompts import PromptEmbeddings
@@ -37,8 +40,11 @@ class Probe:
     key: str
 
 
-def open_probes(config: RootCfg, sources: Sources, cache: InputCache) -> dict[str, Probe]:
-    """The probes of a trial by name; those that are switched off or make no sense for it are left out.
+def open_probes(config: RootCfg, sources: Sources, cache: InputCache) -> dict[str, Probe | Absent]:
+    """The probes of a trial by name, or why one that is asked for is not there; those switched off are left out.
+
+    Base data and base wording are no need of a trial that does not train on them: what is wrong with them is a reason,
+    no error.
 
     Args:
         config: the trial's.
@@ -46,41 +52,48 @@ def open_probes(config: RootCfg, sources: Sources, cache: InputCache) -> dict[st
         cache: keeps what was opened.
 
     Raises:
-        MflabError: base data that is missing or broken.
+        MflabError: a negative number of scenes.
     """
-    probes: dict[str, Probe] = {}
-    if not absent_prior(config) and config.validation.prior_scenes:
-        base = open_scenes(config.base_data, Path(config.paths.data), cache)
-        prompts = open_prompts(config, config.train.base_style, base.val, cache)
-        shown = [base_data(config.base_data), base.val.fingerprint]
-        # Base scenes are shown on the background of the others, as in training.
-        probes[PRIOR] = _probe(PRIOR, config, Sources(base.train, base.val), shown, prompts, cache)
+    probes: dict[str, Probe | Absent] = {}
+    if config.validation.prior_scenes:
+        try:
+            probes[PRIOR] = _prior(config, sources, cache)
+        except MflabError as error:
+            probes[PRIOR] = Absent(str(error))
     if config.validation.train_scenes:
         prompts = open_prompts(config, config.prompts.style, sources.train, cache)
         shown = [trained_data(config.data), sources.train.fingerprint]
-        probes[TRAIN] = _probe(TRAIN, config, Sources(sources.train, sources.train), shown, prompts, cache)
+        probes[TRAIN] = _probe(TRAIN, config, sources.train, shown, prompts, cache)
     return probes
 
 
-def absent_prior(config: RootCfg) -> str:
-    """Why nothing can be said of what a trial forgets; empty where it can."""
+def _prior(config: RootCfg, sources: Sources, cache: InputCache) -> Probe | Absent:
     if config.model.weights == NO_WEIGHTS:
-        return "model.weights=none: there is nothing to forget"
+        return Absent("model.weights=none: there is nothing to forget.")
     if config.base_data.size != config.data.size:
-        return (
-            f"base scenes of {config.base_data.size} px do not fit a model of {config.data.size} px; set base_data.size"
+        return Absent(
+            f"Base scenes of {config.base_data.size} px do not fit a model of {config.data.size} px; set "
+            "base_data.size."
         )
-    return ""
+    base = open_scenes(config.base_data, Path(config.paths.data), cache).val
+    if base.view_names != sources.val.view_names:
+        return Absent(
+            f"Base scenes must have the views of the others, {', '.join(sources.val.view_names)}, but have "
+            f"{', '.join(base.view_names)}; set base_data.rig."
+        )
+    prompts = open_prompts(config, config.train.base_style, base, cache)
+    # Base scenes are shown on the background of the others, as in training.
+    return _probe(PRIOR, config, base, [base_data(config.base_data), base.fingerprint], prompts, cache)
 
 
 def _probe(
-    name: str, config: RootCfg, sources: Sources, shown: list[object], prompts: PromptEmbeddings, cache: InputCache
+    name: str, config: RootCfg, scenes: SceneSource, shown: list[object], prompts: PromptEmbeddings, cache: InputCache
 ) -> Probe:
     asked = config.validation.prior_scenes if name == PRIOR else config.validation.train_scenes
     cfg = replace(
-        config.validation, num_scenes=min(asked, len(sources.val)), num_images=0, consistency_scenes=0, lpips="none"
+        config.validation, num_scenes=min(asked, len(scenes)), num_images=0, consistency_scenes=0, lpips="none"
     )
     settings = {name: value for name, value in fields_of(cfg).items() if name not in _NOT_PROBED}
     shown = [name, *shown, config.data.background]
-    validator = cache.get("probe", [shown, settings], lambda: Validator(sources.val, cfg, config.data.background))
+    validator = cache.get("probe", [shown, settings], lambda: Validator(scenes, cfg, config.data.background))
     return Probe(validator, prompts, fingerprint([shown, settings, prompts.values_sha256, METRICS_VERSION]))
