@@ -172,5 +172,4 @@ def _stack(cameras: list[Cameras | None], slots: Int[Tensor, "batch view"]) -> C
     chosen = [one.select(order.tolist()) for one, order in zip(cameras, slots, strict=True) if one is not None]
     if len(chosen) < len(cameras):
         return None
-    c2w, K = torch.stack([one.c2w for one in chosen]), torch.stack([one.K for one in chosen])
-    return Cameras(c2w, K, chosen[0].width, chosen[0].height)
+    return Cameras.stacked(chosen)

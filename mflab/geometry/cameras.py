@@ -46,6 +46,12 @@ class Cameras:
     def position(self) -> Float[Tensor, "*batch view 3"]:
         return self.c2w[..., :3, 3]
 
+    @staticmethod
+    def stacked(sets: Sequence["Cameras"]) -> "Cameras":
+        """Cameras of several sets of views of one image size, in a new leading axis."""
+        c2w, K = torch.stack([one.c2w for one in sets]), torch.stack([one.K for one in sets])
+        return Cameras(c2w, K, sets[0].width, sets[0].height)
+
     def select(self, order: Sequence[int]) -> "Cameras":
         """Cameras of the views `order`, in that order."""
         index = torch.as_tensor(list(order))

@@ -63,22 +63,20 @@ def read_camera_input(folder: Path, listing: Path | None, rig: Rig | None, max_s
     if max_sets < 1:
         raise MflabError(f"max_sets must be at least 1, but got {max_sets}; set --max-sets.")
     samples = _find_sets(folder, listing)
-    names = [list(samples)[index] for index in _evenly(len(samples), max_sets)]
+    names = [list(samples)[index] for index in evenly(len(samples), max_sets)]
     files = {name: _images(samples[name]) for name in names}
     alpha = _alpha_mode([path for paths in files.values() for path in paths])
     first = samples[names[0]]
     claimed = rig if rig is not None else _claimed_rig(first)
     scenes = [_read(samples[name], files[name], claimed, rig is not None, alpha) for name in names]
-    numbers = tuple(_evenly(claimed.num_views, MAX_VIEWS))
+    numbers = tuple(evenly(claimed.num_views, MAX_VIEWS))
     sets = [_view_set(scene, alpha).select(numbers) for scene in scenes]
     sizes = {one.width for one in sets}
     if len(sizes) > 1:
         raise MflabError(f"All sets must have one image size, but got widths {sorted(sizes)} in {folder}; resize them.")
-    cameras = [one.cameras for one in sets]
-    c2w, K = torch.stack([one.c2w for one in cameras]), torch.stack([one.K for one in cameras])
     images, masks = torch.stack([one.images for one in sets]), torch.stack([one.alpha for one in sets])
     return CameraInput(
-        ViewSet(images, masks, Cameras(c2w, K, cameras[0].width, cameras[0].height)),
+        ViewSet(images, masks, Cameras.stacked([one.cameras for one in sets])),
         tuple(names),
         len(samples),
         numbers,
@@ -191,10 +189,10 @@ def _view_set(scene: Scene, alpha: AlphaMode) -> ViewSet:
     return ViewSet(colours, mask if alpha is AlphaMode.straight else estimate_alpha(colours), scene.cameras)
 
 
-def _evenly(count: int, most: int) -> list[int]:
+def evenly(count: int, most: int) -> list[int]:
     """At most that many numbers below `count`, evenly spread from 0.
 
-    >>> _evenly(6, 4), _evenly(3, 4)
+    >>> evenly(6, 4), evenly(3, 4)
     ([0, 1, 3, 4], [0, 1, 2])
     """
     return [index * count // most for index in range(most)] if count > most else list(range(count))

@@ -15,7 +15,7 @@ from mflab.model import MVDiffusion
 from mflab.results import MetricRow
 from mflab.train.diffusion import torch_generator
 from mflab.train.loop import Diverged
-from mflab.train.view_sets import ViewSets, absent_sets
+from mflab.train.view_sets import SetJudge, absent_sets
 
 # Slot 0 of every rig is the input view in validation, whatever the training draws.
 INPUT_SLOT = 0
@@ -117,9 +117,9 @@ class Validator:
         self.images: Float[Tensor, "scene view 3 height width"] = torch.stack(colours)
         judged = scenes[: cfg.consistency_scenes]
         self.absent_sets = absent_sets(judged, background)
-        self.sets: ViewSets | None = None
+        self.sets: SetJudge | None = None
         if not self.absent_sets:
-            self.sets = ViewSets(judged, self.images[: len(judged)], INPUT_SLOT, cfg.seed)
+            self.sets = SetJudge(judged, self.images[: len(judged)], INPUT_SLOT, cfg.seed)
         self.alpha: Float[Tensor, "scene view 1 height width"] = torch.stack(alphas)
 
     def validate(

@@ -22,7 +22,7 @@ KEPT = ("sc", "sc_min", "sc0", "et_mean", "et_max", "pc", "pc_min", "ti", "sh", 
 SET_METRICS = (*(PREFIX + name for name in KEPT), *COLLAPSE_METRICS)
 
 
-class ViewSets:
+class SetJudge:
     """The first scenes of a validation set, to judge predicted sets of their views.
 
     Masks are estimated from colours on white, of true views too: so the row of the true views is what a perfect model
@@ -41,12 +41,7 @@ class ViewSets:
         cameras = [scene.cameras for scene in scenes if scene.cameras is not None]
         self.names = [scene.name for scene in scenes]
         self.images = images
-        self.cameras = Cameras(
-            torch.stack([one.c2w for one in cameras]),
-            torch.stack([one.K for one in cameras]),
-            cameras[0].width,
-            cameras[0].height,
-        )
+        self.cameras = Cameras.stacked(cameras)
         self.can_check_cameras = _is_orbit(self.cameras)
         self.input_slot = input_slot
         self.seed = seed

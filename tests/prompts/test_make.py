@@ -52,7 +52,8 @@ def test_width_and_length_come_from_the_config() -> None:
 
 def test_default_length_holds_every_style_at_any_view() -> None:
     for style in ("mouse_elevated", "with_angles_top", "from_camera"):
-        make_embeddings(PromptsCfg(), style, ["front_right"], [45.0], [60.0])
+        embeddings = make_embeddings(PromptsCfg(), style, ["front_right"], [45.0], [60.0])
+        assert embeddings.tensor.shape == (1, PromptsCfg.length, PromptsCfg.width)
 
 
 def test_given_encoder_is_used() -> None:

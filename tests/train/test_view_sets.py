@@ -11,12 +11,12 @@ from mflab.data.scenes import Scene, composite
 from mflab.geometry import get_rig
 from mflab.results import ALL_SCENES, SET_VIEW, MetricRow
 from mflab.train import SET_METRICS, ValidationCfg, Validator
-from mflab.train.view_sets import ViewSets, absent_sets
+from mflab.train.view_sets import SetJudge, absent_sets
 
 SOURCE = ProceduralScenes(World.mice, get_rig("facelift6_el20"), 64, 1, 3)
 SCENES = [SOURCE[index] for index in range(2)]
 IMAGES = torch.stack([composite(scene.rgba, "white")[0] for scene in SCENES])
-SETS = ViewSets(SCENES, IMAGES, 0, 0)
+SETS = SetJudge(SCENES, IMAGES, 0, 0)
 
 
 def means(rows: Sequence[MetricRow]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from mflab.data.scenes import SceneSource, composite
 from mflab.data.sources import DataKind
 from mflab.errors import MflabError
 from mflab.geometry import Cameras
+from mflab.metrics.camera_input import MAX_VIEWS, evenly
 from mflab.metrics.consistency import ViewSet, check_camera_claims
 from mflab.sweep.planning.prepare import PreparedCell
 from mflab.train.atomic import write_atomically
@@ -54,8 +55,7 @@ def _kept(path: Path, source: SceneSource, config: RootCfg) -> dict[str, Any]:
 
 
 def _check(source: SceneSource, config: RootCfg) -> dict[str, Any]:
-    numbers = sorted({index * len(source) // NUM_SCENES for index in range(NUM_SCENES)})
-    scenes = [source[number] for number in numbers]
+    scenes = [source[number] for number in evenly(len(source), NUM_SCENES)]
     cameras = [scene.cameras for scene in scenes if scene.cameras is not None]
     if len(cameras) < len(scenes):
         return _said(False, "not checked: the data has no cameras (data.cameras)")
@@ -63,16 +63,9 @@ def _check(source: SceneSource, config: RootCfg) -> dict[str, Any]:
     colours, alphas = zip(*(composite(scene.rgba, "white") for scene in scenes), strict=True)
     if all(bool((alpha == 1.0).all()) for alpha in alphas):
         return _said(False, "not checked: the images carry no alpha; see python -m mflab.metrics cameras")
-    posed = Cameras(
-        torch.stack([one.c2w for one in cameras]),
-        torch.stack([one.K for one in cameras]),
-        cameras[0].width,
-        cameras[0].height,
-    )
+    views = ViewSet(torch.stack(colours), torch.stack(alphas), Cameras.stacked(cameras))
     try:
-        check = check_camera_claims(
-            ViewSet(torch.stack(colours), torch.stack(alphas), posed), torch.Generator().manual_seed(0)
-        )
+        check = check_camera_claims(views.select(evenly(views.num_views, MAX_VIEWS)), torch.Generator().manual_seed(0))
     except MflabError as error:
         return _said(False, f"not checked: {error}")
     return _said(check.mismatch, *check.findings())
