@@ -8,7 +8,7 @@ import torch
 from mflab.errors import MflabError
 from mflab.model.codec import Codec, CodecKind, SpaceToDepth
 from mflab.model.image_embedding import PooledPixels
-from mflab.model.mvdiffusion import LossWeight, MVDiffusion, NetworkOutput, NoiseSchedule, UNetCfg, make_unet
+from mflab.model.mvdiffusion import LossWeight, MVDiffusion, NetworkOutput, NoiseSchedule, UNetCfg
 from mflab.model.weights import NO_WEIGHTS, load_weights
 
 
@@ -74,6 +74,9 @@ def make_model(cfg: ModelCfg, image_size: int, num_views: int, generator: torch.
         raise MflabError(
             f"The image size must be divisible by codec_patch={cfg.codec_patch}, but got {image_size}; set data.size."
         )
+    # Seconds and 0.2 GB that a command which builds no model need not pay.
+    from mflab.model.mvdiffusion.network import make_unet
+
     codec = _CODECS[cfg.codec](cfg)
     embedding = PooledPixels(cfg.image_embedding_side, cfg.codec_background)
     drawn = generator if cfg.weights == NO_WEIGHTS else None

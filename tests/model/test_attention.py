@@ -10,7 +10,9 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from mflab.errors import MflabError
-from mflab.model.mvdiffusion import MultiviewAttention, UNetCfg, make_unet, set_multiview_attention
+from mflab.model.mvdiffusion import MultiviewAttention, UNetCfg
+from mflab.model.mvdiffusion.attention import set_multiview_attention
+from mflab.model.mvdiffusion.network import make_unet
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 NUM_VIEWS = 6

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mflab.model.mvdiffusion import LossWeight, NoiseSchedule, loss_weights, make_scheduler
+from mflab.model.mvdiffusion import LossWeight, NoiseSchedule, loss_weights
+from mflab.model.mvdiffusion.sampler import make_scheduler
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 

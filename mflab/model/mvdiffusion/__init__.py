@@ -1,20 +1,16 @@
-"""Multi-view diffusion on a stock diffusers UNet."""
+"""Multi-view diffusion on a stock diffusers UNet. What imports diffusers (network, attention, sampler) is not loaded
+before a model is built."""
 
-from mflab.model.mvdiffusion.attention import MultiviewAttention, MultiviewProcessor, set_multiview_attention
 from mflab.model.mvdiffusion.diffusion import MVDiffusion
-from mflab.model.mvdiffusion.network import UNetCfg, make_unet
-from mflab.model.mvdiffusion.schedule import LossWeight, NetworkOutput, NoiseSchedule, loss_weights, make_scheduler
+from mflab.model.mvdiffusion.schedule import loss_weights
+from mflab.model.mvdiffusion.settings import LossWeight, MultiviewAttention, NetworkOutput, NoiseSchedule, UNetCfg
 
 __all__ = [
     "LossWeight",
     "MVDiffusion",
     "MultiviewAttention",
-    "MultiviewProcessor",
     "NetworkOutput",
     "NoiseSchedule",
     "UNetCfg",
     "loss_weights",
-    "make_scheduler",
-    "make_unet",
-    "set_multiview_attention",
 ]

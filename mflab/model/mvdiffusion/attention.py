@@ -4,7 +4,6 @@ Rows of a batch are (object, view) with the view fastest. Only the keys and valu
 no weight is added, so the same weights run in every mode.
 """
 
-from enum import Enum
 from typing import cast
 
 import torch.nn.functional as F
@@ -14,20 +13,7 @@ from einops import rearrange, repeat
 from torch import Tensor, cat, nn
 
 from mflab.errors import MflabError
-
-
-class MultiviewAttention(Enum):
-    """Which tokens a view attends to in self-attention.
-
-    none: its own. front: those of view 0 of the same object and its own (the released FaceLift weights; this is what
-    the official `sparse_mv_attention: true` does with memory-efficient attention). full: those of all views. row:
-    those on the same image row of all views (Era3D, https://arxiv.org/abs/2405.11616, here without added weights).
-    """
-
-    none = "none"
-    front = "front"
-    full = "full"
-    row = "row"
+from mflab.model.mvdiffusion.settings import MultiviewAttention
 
 
 class MultiviewProcessor:

@@ -5,22 +5,17 @@ enters through the class embedding, one prompt embedding per view through cross-
 (https://arxiv.org/abs/2412.17812), built on Stable Diffusion 2.1 unCLIP.
 """
 
+from functools import partial
+
 import torch
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mflab.model.codec import Codec
 from mflab.model.image_embedding import PooledPixels
-from mflab.model.mvdiffusion.schedule import (
-    LossWeight,
-    NetworkOutput,
-    NoiseSchedule,
-    loss_weights,
-    make_scheduler,
-    shift_timesteps,
-)
+from mflab.model.mvdiffusion.schedule import loss_weights, shift_timesteps
+from mflab.model.mvdiffusion.settings import LossWeight, NetworkOutput, NoiseSchedule
 
 
 class MVDiffusion(nn.Module):
@@ -40,7 +35,7 @@ class MVDiffusion(nn.Module):
 
     def __init__(
         self,
-        unet: UNet2DConditionModel,
+        unet: nn.Module,
         codec: Codec,
         image_embedding: PooledPixels,
         output: NetworkOutput,
@@ -49,17 +44,20 @@ class MVDiffusion(nn.Module):
         timestep_shift: float,
         condition_dropout: float,
     ) -> None:
+        # Imported with the first model: see `mflab.model.build`.
+        from mflab.model.mvdiffusion.sampler import make_scheduler
+
         super().__init__()
         self.unet = unet
         self.codec = codec
         self.image_embedding = image_embedding
         self.output = output
-        self.schedule = schedule
+        self._make_scheduler = partial(make_scheduler, schedule)
         self.loss_weight = loss_weight
         self.timestep_shift = timestep_shift
         self.condition_dropout = condition_dropout
         self.alphas_cumprod: Tensor
-        self.register_buffer("alphas_cumprod", make_scheduler(schedule).alphas_cumprod.float(), persistent=False)
+        self.register_buffer("alphas_cumprod", self._make_scheduler().alphas_cumprod.float(), persistent=False)
 
     def predict_v(
         self,
@@ -139,7 +137,7 @@ class MVDiffusion(nn.Module):
             num_steps: denoising steps, 1 to 1000.
             guidance_scale: classifier-free guidance; 1 is off and halves the cost.
         """
-        scheduler = make_scheduler(self.schedule)
+        scheduler = self._make_scheduler()
         scheduler.set_timesteps(num_steps)
         latents = noise
         reference_latent = self.codec.encode(reference)

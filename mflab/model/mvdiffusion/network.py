@@ -2,36 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from mflab.errors import MflabError
-from mflab.model.mvdiffusion.attention import MultiviewAttention, set_multiview_attention
-
-
-@dataclass
-class UNetCfg:
-    """Shape of the UNet.
-
-    Attributes:
-        widths: channels per resolution level, each divisible by `norm_groups`.
-        attention: whether a level has attention, one flag per level.
-        num_heads: attention heads per level (diffusers calls this `attention_head_dim`).
-        layers_per_block: residual layers per level.
-        norm_groups: groups of the group normalisation.
-        cross_attention_dim: width D of the prompt tokens.
-        multiview_attention: see `MultiviewAttention`.
-    """
-
-    widths: list[int] = field(default_factory=lambda: [88, 88])
-    attention: list[bool] = field(default_factory=lambda: [True, True])
-    num_heads: list[int] = field(default_factory=lambda: [4, 4])
-    layers_per_block: int = 1
-    norm_groups: int = 8
-    cross_attention_dim: int = 64
-    multiview_attention: MultiviewAttention = MultiviewAttention.front
+from mflab.model.mvdiffusion.attention import set_multiview_attention
+from mflab.model.mvdiffusion.settings import UNetCfg
 
 
 def make_unet(

@@ -1,7 +1,7 @@
 """Before a dataset is trained on: do its images fit the cameras that it claims?"""
 
-import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ from mflab.errors import MflabError
 from mflab.geometry import Cameras
 from mflab.metrics.camera_input import MAX_VIEWS, evenly
 from mflab.metrics.consistency import ViewSet, check_camera_claims
+from mflab.sweep.planning.findings import kept_finding
 from mflab.sweep.planning.prepare import PreparedCell
-from mflab.train.atomic import write_atomically
 
 # Scenes looked at of each half of a dataset: the rig is common, so a few tell.
 NUM_SCENES = 3
 # Raise when the check changes: what was found before then does not stand.
 PREFLIGHT_VERSION = 1
-PREFLIGHT_FOLDER = "preflight"
 
 
 def camera_findings(cells: Iterable[PreparedCell], outputs: Path) -> list[dict[str, Any]]:
@@ -39,19 +38,13 @@ def camera_findings(cells: Iterable[PreparedCell], outputs: Path) -> list[dict[s
         if cell.config.data.kind is not DataKind.folder:
             continue
         for half, source in zip(("train", "val"), cell.inputs.sources, strict=True):
-            key = fingerprint([PREFLIGHT_VERSION, source.fingerprint, cell.config.data])[:16]
+            depends_on = [PREFLIGHT_VERSION, source.fingerprint, cell.config.data]
+            key = fingerprint(depends_on)
             if key not in found:
+                check = partial(_check, source, cell.config)
                 name = f"{cell.config.data.name} ({half})"
-                found[key] = {"data": name, **_kept(outputs / PREFLIGHT_FOLDER / f"{key}.json", source, cell.config)}
+                found[key] = {"data": name, **kept_finding(outputs, "cameras", depends_on, check)}
     return list(found.values())
-
-
-def _kept(path: Path, source: SceneSource, config: RootCfg) -> dict[str, Any]:
-    if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
-    result = _check(source, config)
-    write_atomically(path, lambda file: file.write(json.dumps(result, indent=2).encode()))
-    return result
 
 
 def _check(source: SceneSource, config: RootCfg) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def test_images_at_20_degrees_under_cameras_at_0_are_told_before_the_start(folde
 
 def test_it_is_kept_by_content_and_not_done_twice(folder_data: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = plan_of(folder_data).record.provenance["cameras"]
-    kept = list((Path(compose(folder_data).paths.outputs) / "preflight").glob("*.json"))
+    kept = list((Path(compose(folder_data).paths.outputs) / "preflight").glob("cameras-*.json"))
     assert len(kept) == 2 and "findings" in json.loads(kept[0].read_text())
 
     def refuse(*_: object) -> None:

@@ -17,7 +17,7 @@ from mflab.curriculum import CurriculumCfg, Trainable, Transition
 from mflab.curriculum.stage import StageCfg, Unit
 from mflab.data.augment import AUGMENTATIONS, AugmentationCfg
 from mflab.metrics import Absent
-from mflab.model.mvdiffusion.diffusion import NetworkOutput
+from mflab.model.mvdiffusion import NetworkOutput
 from mflab.prompts import EncoderKind
 from mflab.sweep.stages import keys
 from mflab.sweep.stages.chain import RECORD, RECORD_BYTES, Chain, step_of

@@ -1,0 +1,30 @@
+"""What a check before the start found, kept in the outputs folder under a name that says what it depends on."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mflab.config import fingerprint
+from mflab.train.atomic import write_atomically
+
+PREFLIGHT_FOLDER = "preflight"
+
+
+def kept_finding(outputs: Path, kind: str, depends_on: object, check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of a check, made now or by an earlier start; nothing is kept of a check that raises.
+
+    Args:
+        outputs: paths.outputs.
+        kind: of check, first part of the file's name.
+        depends_on: everything that can change the result.
+        check: makes it, as JSON values.
+    """
+    path = outputs / PREFLIGHT_FOLDER / f"{kind}-{fingerprint(depends_on)[:16]}.json"
+    # A file that is no JSON is made again.
+    with suppress(FileNotFoundError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    result = check()
+    write_atomically(path, lambda file: file.write(json.dumps(result, indent=2).encode()))
+    return result
