@@ -28,11 +28,17 @@ def encode(record: object) -> str:
         }
     """
     pieces: list[str] = []
-    _write(record, "\n", pieces.append)
-    return "".join([*pieces, "\n"])
+    encode_to(pieces.append, record)
+    return "".join(pieces)
 
 
-def _write(value: Any, newline: str, write: Callable[[str], None]) -> None:
+def encode_to(write: Callable[[str], object], record: object) -> None:
+    """Hands the text of `encode` over in pieces, which takes no memory for the whole."""
+    _write(record, "\n", write)
+    write("\n")
+
+
+def _write(value: Any, newline: str, write: Callable[[str], object]) -> None:
     """Writes a value whose own line starts with `newline`: a line break and its indent."""
     if dataclasses.is_dataclass(type(value)):
         value = {name: getattr(value, name) for name in _names(type(value))}
@@ -41,18 +47,21 @@ def _write(value: Any, newline: str, write: Callable[[str], None]) -> None:
     elif isinstance(value, list | tuple):
         (start, end), items = "[]", value
     else:
-        return write(_encoder(",").encode(value))
+        write(_encoder(",").encode(value))
+        return
     inner = f"{newline}  "
     if not items:
-        return write(start + end)
+        write(start + end)
+        return
     if not any(_is_container(kind) for kind in set(map(type, items))):
         # The C encoder cannot indent, but what holds no containers only needs a line break at each comma.
-        return write(f"{start}{inner}{_encoder(f',{inner}').encode(value)[1:-1]}{newline}{end}")
+        write(f"{start}{inner}{_encoder(f',{inner}').encode(value)[1:-1]}{newline}{end}")
+        return
     keys = map(_key, value) if isinstance(value, dict) else itertools.repeat("", len(items))
     for number, (key, item) in enumerate(zip(keys, items, strict=True)):
         write(f"{',' if number else start}{inner}{key}")
         _write(item, inner, write)
-    return write(f"{newline}{end}")
+    write(f"{newline}{end}")
 
 
 @cache

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -45,9 +46,13 @@ PLAN = Plan(
 )  # fmt: skip
 
 
-def test_json_round_trip_is_exact() -> None:
+def test_json_round_trip_is_exact(tmp_path: Path) -> None:
     text = PLAN.to_json()
     assert Plan.from_json(text) == PLAN
+    with open(tmp_path / "plan.json", "wb") as file:
+        PLAN.write_json(file)
+        file.write(b"more")
+    assert (tmp_path / "plan.json").read_text() == text + "more"
     assert Plan.from_json(text).to_json() == text
     assert Plan.from_json(replace(PLAN, estimated_seconds=None).to_json()).estimated_seconds is None
 

@@ -46,8 +46,7 @@ class Journal:
         """Writes `plan.json`; a search's with the stages of all that it has suggested."""
         self._written = plan
         shown = plan if plan.record.search is None else refreshed(plan, forest, known)
-        content = shown.record.to_json().encode()
-        write_atomically(plan.folder / PLAN_FILE, lambda file: file.write(content))
+        write_atomically(plan.folder / PLAN_FILE, shown.record.write_json)
 
     def export(self, plan: SweepPlan, forest: Forest, known: Known) -> None:
         """Brings plan and tables up to date."""
