@@ -1,5 +1,6 @@
 """Builds the model of a config."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -50,6 +51,12 @@ class ModelCfg:
 _CODECS: dict[CodecKind, Callable[[ModelCfg], Codec]] = {
     CodecKind.space_to_depth: lambda cfg: SpaceToDepth(cfg.codec_patch, cfg.codec_background, cfg.codec_scale),
 }
+
+
+def preload() -> None:
+    """Imports what building a model takes, for a process that is going to build one."""
+    for name in ("network", "sampler"):
+        importlib.import_module(f"mflab.model.mvdiffusion.{name}")
 
 
 def make_model(cfg: ModelCfg, image_size: int, num_views: int, generator: torch.Generator) -> MVDiffusion:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ray import tune
 
+from mflab.model.build import preload
 from mflab.sweep.running.jobs import Job, run_job
 from mflab.sweep.running.meeting import Meeting
 from mflab.sweep.running.searchers import JOB, MEET, OUTCOME
@@ -25,6 +26,7 @@ class JobActor(tune.Trainable):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         logging.getLogger("ray").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", category=UserWarning, module=r"torchvision")
+        preload()
         # What the imports left lives as long as the process; frozen, it costs later collections nothing.
         gc.collect()
         gc.freeze()

@@ -59,7 +59,7 @@ def evaluate(place: Place, wanted: Wanted, config: RootCfg, inputs: TrialInputs)
         for part in probed:
             started = time.perf_counter()
             probe = inputs.probes[part.kind]
-            rows = probe.validator.validate(place.model, probe.prompts.tensor.float(), wanted.step).rows
+            rows = probe.validator.validate(place.network.model, probe.prompts.tensor.float(), wanted.step).rows
             named = [replace(row, metric=f"{part.kind}/{row.metric}") for row in rows]
             _store_rows(place, part.name, named, time.perf_counter() - started)
         if missing > {part.name for part in probed}:
@@ -71,7 +71,7 @@ def _evaluate_own(place: Place, wanted: Wanted, config: RootCfg, inputs: TrialIn
     started = time.perf_counter()
     prompts = inputs.prompts[config.prompts.style].tensor.float()
     sets = [part for part in wanted.parts if part.kind == SETS]
-    validation = inputs.validator.validate(place.model, prompts, wanted.step, with_sets=bool(sets))
+    validation = inputs.validator.validate(place.network.model, prompts, wanted.step, with_sets=bool(sets))
     seconds = time.perf_counter() - started
     if wanted.num_images:
         strips = draw_strips(inputs.validator.names, validation.images)

@@ -11,6 +11,7 @@ from mflab.data.scenes import SceneSource
 from mflab.data.sources import DataCfg, Sources, open_sources
 from mflab.metrics import Absent, LpipsMetric, find_lpips
 from mflab.prompts import EncoderKind, PromptEmbeddings, check_width, make_embeddings, make_encoder
+from mflab.sweep.stages.shelf import ModelShelf
 
 NO_LPIPS = "none"
 # Different datasets, validation sets and prompts that a process keeps; a sweep over more of them opens some twice.
@@ -18,9 +19,10 @@ KEPT = 16
 
 
 class InputCache:
-    """Keeps the last few things a process opened, by the settings that made them."""
+    """Keeps the last few things a process opened, by the settings that made them, and the model it used last."""
 
     def __init__(self) -> None:
+        self.shelf = ModelShelf()
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
     def get(self, kind: str, settings: object, make: Callable[[], Any]) -> Any:

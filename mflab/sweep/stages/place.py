@@ -1,26 +1,28 @@
 """Where a process is on a chain: the network in memory, and what led to it; loaded from the store and stored there."""
 
+import math
 import os
 import socket
 from typing import Any
 
-import torch
+from torch import Tensor, nn
 
 from mflab.config import RootCfg
-from mflab.model import make_model
 from mflab.sweep.stages.artifacts import weights_digest
 from mflab.sweep.stages.chain import ROOT_DIGITS, Chain, step_of
 from mflab.sweep.stages.divergence import Divergence
 from mflab.sweep.stages.inputs import TrialInputs
+from mflab.sweep.stages.network import Network, open_network
 from mflab.sweep.stages.records import History
+from mflab.sweep.stages.shelf import ModelShelf
 from mflab.sweep.stages.states import read_state, write_state
 from mflab.sweep.store import Kind, Store
 from mflab.sweep.store.collect import make_room
-from mflab.train import DiffusionTask, StepRecord, TrainState, find_device, torch_generator
+from mflab.train import StepRecord, TrainState, find_device
 
 
 class Place:
-    """The state before a step of a chain, and the history of the steps up to it. The model is built when first needed.
+    """The state before a step of a chain, and the history of the steps up to it. It is nowhere before the first `load`.
 
     Args:
         trial_id: goes into the headers of what is stored.
@@ -29,46 +31,57 @@ class Place:
         chain: names its states.
         store: where states are found and left.
         keep: steps whose states outlive the job.
+        shelf: where models stand ready.
     """
 
     def __init__(
-        self, trial_id: str, config: RootCfg, inputs: TrialInputs, chain: Chain, store: Store, keep: tuple[int, ...]
+        self,
+        trial_id: str,
+        config: RootCfg,
+        inputs: TrialInputs,
+        chain: Chain,
+        store: Store,
+        keep: tuple[int, ...],
+        shelf: ModelShelf,
     ) -> None:
         self.trial_id, self.config, self.inputs, self.chain = trial_id, config, inputs, chain
-        self.store, self.keep = store, keep
+        self.store, self.keep, self.shelf = store, keep, shelf
         self.history = History.empty()
-        self.is_set = False
+        self._network: Network | None = None
         self._rows: list[tuple[float, float, float, float]] = []
-        self._state: TrainState | None = None
         self._came_from = ""
         self._temporary = ""
 
     @property
+    def is_set(self) -> bool:
+        """Whether a state is in memory."""
+        return self._network is not None
+
+    @property
     def step(self) -> int:
         """Step reached by what is in memory; 0 before anything is."""
-        return self._state.step if self._state is not None and self.is_set else 0
+        return self._network.state.step if self._network is not None else 0
+
+    @property
+    def network(self) -> Network:
+        """What is in memory."""
+        assert self._network is not None, "nothing was loaded"
+        return self._network
 
     @property
     def state(self) -> TrainState:
-        """The network and its optimiser; untrained until something is loaded."""
-        if self._state is None:
-            config, source = self.config, self.inputs.sources.train
-            device = find_device(config.train.device)
-            generator = torch_generator(config.seed, "init")
-            self.model = make_model(config.model, config.data.size, len(source.view_names), generator).to(device)
-            self._state = TrainState(self.model.unet, config.optim)
-            prompts = {style: one.tensor.float() for style, one in self.inputs.prompts.items()}
-            self.task = DiffusionTask(self.model, self.inputs.loader, prompts, config.train.base_style, config.seed)
-        return self._state
+        """Weights, their average, the optimiser and the step."""
+        return self.network.state
 
     @property
     def has_numbers(self) -> bool:
         """Whether every weight is finite."""
-        return all(bool(torch.isfinite(value).all()) for value in self.state.module.parameters())
+        # The largest magnitude: unlike a sum or a root of squares, it is finite whenever all of them are.
+        return bool(nn.utils.get_total_norm(self.state.module.parameters(), math.inf).isfinite())
 
     def starts(self, target: int) -> list[int]:
         """Steps from which to go on to `target`, best first; a start that cannot be loaded makes way for the next."""
-        present = self._state.step if self._state is not None and self.is_set else -1
+        present = self.step if self.is_set else -1
         return [step for step in sorted({0, *self._stored(target)}, reverse=True) if step > present]
 
     def _stored(self, target: int) -> list[int]:
@@ -81,8 +94,8 @@ class Place:
     def load(self, step: int) -> bool:
         """Goes to a stored step, or to the untrained network; false if the store's entry was damaged."""
         if not step:
-            if self._state is not None and self._state.step:
-                self._state = None
+            self.leave()
+            self._network = open_network(self.config, self.inputs, self.shelf)
             self.history, self._came_from, temporary = History.empty(), "", ""
         else:
             name = self.chain.name(step)
@@ -92,7 +105,9 @@ class Place:
             entry = self.store.find(Kind.history, name)
             if content is None or history is None or entry is None:
                 return False
-            self.state.load_state_dict(content)
+            if self._network is None:
+                self._network = open_network(self.config, self.inputs, self.shelf)
+            self._network.state.load_state_dict(content)
             self.history = history
             self._came_from = name
             is_kept = bool(entry.meta["kept"])
@@ -106,8 +121,13 @@ class Place:
             self._remove_temporary(temporary)
         # Steps of the place that is left are no part of this one's history.
         self._temporary, self._rows = temporary, []
-        self.is_set = True
         return True
+
+    def leave(self) -> None:
+        """Is nowhere any more; the model is there for whoever comes next."""
+        if self._network is not None:
+            self.shelf.put_back(self._network.built)
+            self._network = None
 
     def add(self, record: StepRecord, seconds: float) -> None:
         """Notes a step that was trained; `seconds` are its own."""
@@ -173,7 +193,7 @@ class Place:
 
 def _num_bytes(content: Any) -> int:
     """Bytes of all tensors in nested containers."""
-    if isinstance(content, torch.Tensor):
+    if isinstance(content, Tensor):
         return content.numel() * content.element_size()
     if isinstance(content, dict):
         return sum(_num_bytes(value) for value in content.values())

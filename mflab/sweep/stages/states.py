@@ -44,11 +44,13 @@ def read_state(file: BinaryIO, device: torch.device) -> Any:
 
 def _describe(value: Any, tensors: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
-        strides = value.stride()
-        # Axes in the order in which they lie in memory; a tensor with gaps is copied without them.
-        order = sorted(range(len(strides)), key=lambda axis: -strides[axis])
-        in_memory = value.detach() if order == list(range(len(order))) else value.detach().permute(order)
-        tensors.append(in_memory.contiguous())
+        in_memory, order = value.detach(), list(range(value.dim()))
+        if not in_memory.is_contiguous():
+            # Axes in the order in which they lie in memory; a tensor with gaps is copied without them.
+            strides = value.stride()
+            order.sort(key=lambda axis: -strides[axis])
+            in_memory = in_memory.permute(order).contiguous()
+        tensors.append(in_memory)
         return {_TENSOR: [_NAMES[value.dtype], list(in_memory.shape), order]}
     if isinstance(value, dict):
         return {_PAIRS: [[key, _describe(item, tensors)] for key, item in value.items()]}

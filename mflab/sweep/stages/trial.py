@@ -58,7 +58,11 @@ def run_trial(
             f"of {planned}; start the sweep again to plan it anew."
         )
     store = Store(work.store, work.limits.budget_gb, work.limits.min_free_gb)
-    return _Job(config, trial_id, folder, inputs, route, work, store, report, cache).run()
+    job = _Job(config, trial_id, folder, inputs, route, work, store, report, cache)
+    outcome = job.run()
+    # Only now: what an error left of a model is nothing to go on with.
+    job.walk.place.leave()
+    return outcome
 
 
 class _Job:

@@ -54,7 +54,7 @@ class Walk:
         self.config, self.inputs, self.route, self.work = config, inputs, route, work
         self.store, self.attempts, self.report, self.cache = store, attempts, report, cache
         self.chain = route.chain
-        self.place = Place(trial_id, config, inputs, route.chain, store, work.keep)
+        self.place = Place(trial_id, config, inputs, route.chain, store, work.keep, cache.shelf)
         self.train_seconds = self.validate_seconds = 0.0
         self.steps_run = 0
         self.divergence: Divergence | None = None
@@ -85,7 +85,7 @@ class Walk:
             targets.add(until)
         if targets and min(targets) < self.step:
             # What is in memory has gone too far: begin again from what is stored.
-            self.place.is_set = False
+            self.place.leave()
         for target in sorted(targets):
             self._reach(target, missing)
             self._evaluate_all(missing)
@@ -103,6 +103,8 @@ class Walk:
 
     def untrained(self) -> dict[str, torch.Tensor]:
         """Averaged weights of the network before its first step."""
+        if not self.place.is_set:
+            self.place.load(0)
         return {name: value.cpu() for name, value in self.place.state.average.average.items()}
 
     def _reach(self, target: int, missing: Missing) -> None:
@@ -161,7 +163,7 @@ class Walk:
         started = time.perf_counter()
         assert self.inputs.curriculum is not None
         try:
-            train(state, self.place.task, self.inputs.curriculum, self.config.optim, until, on_step)
+            train(state, self.place.network.task, self.inputs.curriculum, self.config.optim, until, on_step)
         except Diverged as error:
             self.divergence = self.place.save_divergence(error.step + 1, error, error.step, "")
             raise

@@ -1,0 +1,74 @@
+"""The model of a process: built once, taken up again by the next trial, since building takes longer than the first
+steps of a small one."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mflab.config import RootCfg, fingerprint
+from mflab.model import MVDiffusion, load_weights, make_model, weights_fingerprint
+from mflab.model.weights import NO_WEIGHTS
+from mflab.train import find_device, torch_generator
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that was built, and what brings its weights back to where they began.
+
+    Attributes:
+        key: hash of everything that the untrained model depends on.
+        model: whatever was done to its weights since.
+        drawn: initial weights that no file holds, in the order of the state dict; empty where a file does.
+    """
+
+    key: str
+    model: MVDiffusion
+    drawn: list[Tensor]
+
+
+class ModelShelf:
+    """Keeps the model that a process used last. Whoever takes it has it alone until it is put back."""
+
+    def __init__(self) -> None:
+        self._kept: Model | None = None
+
+    def take(self, config: RootCfg, num_views: int) -> Model:
+        """An untrained model of a config: the one that was put back, if it is of the same kind, or a new one.
+
+        Args:
+            config: a trial's.
+            num_views: V.
+
+        Raises:
+            MflabError: a setting is impossible or the weights do not fit.
+        """
+        kept, self._kept = self._kept, None
+        cfg, device = config.model, find_device(config.train.device)
+        is_drawn = cfg.weights == NO_WEIGHTS
+        origin = config.seed if is_drawn else weights_fingerprint(cfg.weights)
+        key = fingerprint([cfg, config.data.size, num_views, str(device), origin])
+        if kept is not None and kept.key == key:
+            _restore(kept, cfg.weights)
+            return kept
+        # Two models at a time would take twice the memory.
+        del kept
+        model = make_model(cfg, config.data.size, num_views, torch_generator(config.seed, "init")).to(device)
+        drawn = [value.clone() for value in model.unet.state_dict().values()] if is_drawn else []
+        return Model(key, model, drawn)
+
+    def put_back(self, model: Model) -> None:
+        """Keeps a model that is no longer used, in place of the one before."""
+        model.model.zero_grad(set_to_none=True)
+        self._kept = model
+
+
+def _restore(kept: Model, weights: str) -> None:
+    """Brings a used model back to where a new one begins, bit for bit."""
+    unet = kept.model.unet
+    if kept.drawn:
+        torch._foreach_copy_(list(unet.state_dict().values()), kept.drawn)
+    else:
+        load_weights(unet, weights)
+    kept.model.train()
+    unet.requires_grad_(True)
