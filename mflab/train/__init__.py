@@ -3,7 +3,7 @@
 from mflab.train.device import Device, find_device
 from mflab.train.diffusion import DiffusionTask, reference_mode, torch_generator
 from mflab.train.loop import Diverged, StepRecord, Task, TrainState, train
-from mflab.train.optim import LRSchedule, MovingAverage, OptimCfg, average_weights, learning_rate
+from mflab.train.optim import LRSchedule, MovingAverage, OptimCfg, learning_rate
 from mflab.train.validate import Validation, ValidationCfg, Validator, validation_steps
 from mflab.train.view_sets import SET_METRICS, SETS_VERSION
 
@@ -22,7 +22,6 @@ __all__ = [
     "Validation",
     "ValidationCfg",
     "Validator",
-    "average_weights",
     "find_device",
     "learning_rate",
     "reference_mode",

@@ -155,7 +155,7 @@ def train(
             if not math.isfinite(grad_norm):
                 raise Diverged(state.step, "gradient norm", grad_norm)
             state.optimiser.step()
-            state.average.update(state.module)
+            state.average.update()
             record = StepRecord(state.step, value, lr, grad_norm, stage_state.index, time.perf_counter() - entered)
             state.step += 1
             on_step(record)

@@ -1,12 +1,13 @@
 """Optimiser, learning-rate schedule and the moving average of the weights."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mflab.errors import MflabError
 
@@ -104,19 +105,30 @@ class MovingAverage:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self.num_updates = 0
-        self.average = {name: value.detach().clone() for name, value in module.named_parameters()}
+        # Walking through a network for its parameters takes longer than averaging small ones.
+        named = dict(module.named_parameters())
+        self._weights = [value.detach() for value in named.values()]
+        self.average = {name: value.clone() for name, value in zip(named, self._weights, strict=True)}
 
-    @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
+    def update(self) -> None:
+        """Takes the present weights in."""
         decay = min(self.decay, (1.0 + self.num_updates) / (10.0 + self.num_updates))
         self.num_updates += 1
-        values = [value.detach() for _, value in module.named_parameters()]
-        torch._foreach_lerp_(list(self.average.values()), values, 1.0 - decay)
+        torch._foreach_lerp_(list(self.average.values()), self._weights, 1.0 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Lets the network carry its averaged weights."""
+        raw = [value.clone() for value in self._weights]
+        torch._foreach_copy_(self._weights, list(self.average.values()))
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(self._weights, raw)
 
     def state_dict(self) -> dict[str, object]:
         return {"num_updates": self.num_updates, "average": self.average}
 
-    @torch.no_grad()
     def load_state_dict(self, state: dict[str, object]) -> None:
         num_updates, average = state["num_updates"], state["average"]
         if not isinstance(num_updates, int) or not isinstance(average, dict) or set(average) != set(self.average):
@@ -126,23 +138,3 @@ class MovingAverage:
         self.num_updates = num_updates
         for name, value in average.items():
             self.average[name].copy_(value)
-
-
-class average_weights:
-    """Context in which a module carries its averaged weights."""
-
-    def __init__(self, module: nn.Module, average: MovingAverage) -> None:
-        self.module = module
-        self.average = average
-        self.raw: dict[str, Tensor] = {}
-
-    def __enter__(self) -> None:
-        with torch.no_grad():
-            for name, value in self.module.named_parameters():
-                self.raw[name] = value.detach().clone()
-                value.copy_(self.average.average[name])
-
-    def __exit__(self, *_: object) -> None:
-        with torch.no_grad():
-            for name, value in self.module.named_parameters():
-                value.copy_(self.raw[name])

@@ -11,7 +11,7 @@ from tiny_task import CURRICULUM, OPTIM, new_state, small_model, small_task
 from mflab.curriculum import Curriculum, CurriculumCfg, StageCfg, Trainable
 from mflab.data.sources import Sources
 from mflab.errors import MflabError
-from mflab.train import Diverged, StepRecord, average_weights, train
+from mflab.train import Diverged, StepRecord, train
 from mflab.train.atomic import write_atomically
 
 
@@ -115,7 +115,7 @@ def test_training_past_the_end_is_refused(sources: Sources) -> None:
 def test_averaged_weights_are_lent_and_given_back(sources: Sources) -> None:
     _, state, _ = run(sources, 4)
     raw = {name: value.clone() for name, value in state.module.state_dict().items()}
-    with average_weights(state.module, state.average):
+    with state.average.applied():
         lent = state.module.state_dict()
         assert all(torch.equal(lent[name], value) for name, value in state.average.average.items())
     assert_same_bits(raw, state.module.state_dict())

@@ -37,7 +37,7 @@ def test_moving_average_follows_its_recursion() -> None:
     for update in range(6):
         with torch.no_grad():
             module.weight += 1.0
-        average.update(module)
+        average.update()
         decay = min(0.5, (1 + update) / (10 + update))
         expected = decay * expected + (1 - decay) * module.weight.detach()
     torch.testing.assert_close(average.average["weight"], expected)
@@ -46,7 +46,7 @@ def test_moving_average_follows_its_recursion() -> None:
 def test_moving_average_state_round_trip_and_misfit() -> None:
     module = nn.Linear(2, 1)
     average = MovingAverage(module, 0.9)
-    average.update(module)
+    average.update()
     other = MovingAverage(nn.Linear(2, 1), 0.9)
     other.load_state_dict(average.state_dict())
     assert other.num_updates == 1

@@ -7,6 +7,7 @@ import traceback
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from mflab.config import RootCfg
 from mflab.errors import MflabError
@@ -64,6 +65,10 @@ class Job:
     @property
     def folder(self) -> Path:
         return trial_folder(self.sweep, self.job_id)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Job":
+        # Nobody changes a job, and Tune copies what it hands out, and what comes back, several times.
+        return self
 
 
 def run_job(job: Job, cache: InputCache) -> TrialOutcome:

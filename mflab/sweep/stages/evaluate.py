@@ -16,7 +16,7 @@ from mflab.sweep.stages.place import Place
 from mflab.sweep.stages.records import pack_evaluation, pack_pictures
 from mflab.sweep.stages.wanted import SETS, Wanted, make_wanted, pictures_name
 from mflab.sweep.store import Kind, Store
-from mflab.train import Diverged, average_weights
+from mflab.train import Diverged
 
 
 def is_evaluated(store: Store, wanted: Wanted) -> bool:
@@ -54,7 +54,7 @@ def evaluate(place: Place, wanted: Wanted, config: RootCfg, inputs: TrialInputs)
     if not place.has_numbers:
         raise Diverged(wanted.step, "a weight", float("nan"))
     missing = {name for name in wanted.names if not place.store.has(Kind.evaluation, name)}
-    with average_weights(place.state.module, place.state.average):
+    with place.state.average.applied():
         probed = [part for part in wanted.parts if part.kind != SETS and part.name in missing]
         for part in probed:
             started = time.perf_counter()

@@ -4,7 +4,7 @@ steps of a small one."""
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mflab.config import RootCfg, fingerprint
 from mflab.model import MVDiffusion, load_weights, make_model, weights_fingerprint
@@ -19,11 +19,13 @@ class Model:
     Attributes:
         key: hash of everything that the untrained model depends on.
         model: whatever was done to its weights since.
-        drawn: initial weights that no file holds, in the order of the state dict; empty where a file does.
+        weights: all parameters. Walking through the network for them takes longer than most that is done to them.
+        drawn: initial weights that no file holds; empty where a file does.
     """
 
     key: str
     model: MVDiffusion
+    weights: list[nn.Parameter]
     drawn: list[Tensor]
 
 
@@ -54,21 +56,22 @@ class ModelShelf:
         # Two models at a time would take twice the memory.
         del kept
         model = make_model(cfg, config.data.size, num_views, torch_generator(config.seed, "init")).to(device)
-        drawn = [value.clone() for value in model.unet.state_dict().values()] if is_drawn else []
-        return Model(key, model, drawn)
+        weights = list(model.unet.parameters())
+        return Model(key, model, weights, [value.detach().clone() for value in weights] if is_drawn else [])
 
     def put_back(self, model: Model) -> None:
         """Keeps a model that is no longer used, in place of the one before."""
-        model.model.zero_grad(set_to_none=True)
+        for weight in model.weights:
+            weight.grad = None
         self._kept = model
 
 
 def _restore(kept: Model, weights: str) -> None:
     """Brings a used model back to where a new one begins, bit for bit."""
-    unet = kept.model.unet
     if kept.drawn:
-        torch._foreach_copy_(list(unet.state_dict().values()), kept.drawn)
+        torch._foreach_copy_([weight.detach() for weight in kept.weights], kept.drawn)
     else:
-        load_weights(unet, weights)
+        load_weights(kept.model.unet, weights)
     kept.model.train()
-    unet.requires_grad_(True)
+    for weight in kept.weights:
+        weight.requires_grad_(True)
