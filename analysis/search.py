@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,10 @@ from pathlib import Path
 from analysis.intervals import Interval, t_interval
 from analysis.load import Sweep
 from mflab.errors import MflabError
-from mflab.results import Direction, TrialRecord
+from mflab.results import IMPORTANCES_FILE, Direction, TrialRecord
 
-IMPORTANCES_FILE = "importances.json"
 # Worst first: a suggestion is what its worst trial is.
 STATES = ("failed", "diverged", "stopped", "planned", "done")
-_STOP = re.compile(r"stopped by \w+ at step (?P<step>\d+) \((?P<value>[^)]+)\)")
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,13 @@ def read_suggestions(sweep: Sweep) -> list[Suggestion]:
         if state == "done":
             columns = {name: [values[one] for one in ids] for name, values in done.items()}
             responses = {name: t_interval(own) for name, own in columns.items() if all(map(math.isfinite, own))}
-        stop = next((m for one in ids if (m := _STOP.search(sweep.stopped_by_rule.get(one, "")))), None)
+        rows = [sweep.endings[one] for one in ids if one in sweep.stopped_by_rule]
+        stop = next((row for row in rows if "rung_value" in row), None)
         steps = max((ended[one][1] for one in ids), default=0)
         found.append(
             Suggestion(
                 number, dict(trials[0].cell), tuple(trials), state, steps, responses,
-                int(stop["step"]) if stop else None, float(stop["value"]) if stop else None,
+                int(stop["steps"]) if stop else None, float(stop["rung_value"]) if stop else None,
             )
         )  # fmt: skip
     return found

@@ -50,6 +50,7 @@ TRIALS_FILE = "trials.csv"
 METRICS_FILE = "metrics.parquet"
 BASELINES_FILE = "baselines.parquet"
 TRAINING_FILE = "training.parquet"
+IMPORTANCES_FILE = "importances.json"
 IMAGES_FOLDER = "images"
 
 

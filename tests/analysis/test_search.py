@@ -42,6 +42,11 @@ def make_search(make_sweep: Callable[..., Path]) -> Callable[..., Path]:
         table = pd.read_csv(folder / "trials.csv", dtype=str, keep_default_na=False)
         table.loc[table.status == "stopped", "error"] = STOPPED
         table.drop(columns=["schedule", "style"]).to_csv(folder / "trials.csv", index=False)
+        stopped = {"event": "stopped", "error": STOPPED, "steps": 120, "rung_value": 99.5}
+        with open(folder / "ledger.jsonl", "a") as ledger:
+            ledger.writelines(
+                f"{json.dumps({**stopped, 'trial_id': one})}\n" for one in status if status[one] == "stopped"
+            )
         return folder
 
     return write

@@ -59,6 +59,9 @@ def test_every_suggestion_is_told_as_its_trial_ended(hunt: list[str], folder: Pa
     assert next(trial.value for trial in study.trials if trial.value is not None) == done["val/psnr_fg"].iloc[0]
     reasons = trials[trials["status"] == "stopped"]["error"]
     assert all("was stopped by asha at step 3" in reason for reason in reasons)
+    # The ledger has the number that decided as a number: the report draws it.
+    values = {row["rung_value"] for row in read_ledger(folder) if row["event"] == "stopped"}
+    assert values == {trial.intermediate_values[RUNG] for trial in study.trials if trial.state is states["stopped"]}
     assert set(json.loads((folder / "importances.json").read_text())) == {"shares", "reason"}
 
 

@@ -22,7 +22,6 @@ from mflab.sweep.planning.baselines import dataset_labels
 from mflab.sweep.planning.cells import compose_cells
 from mflab.sweep.planning.estimate import count_steps, estimate_seconds
 from mflab.sweep.planning.ledger import latest
-from mflab.sweep.planning.left import is_dropped, is_over, task_of
 from mflab.sweep.planning.overrides import check_overrides
 from mflab.sweep.planning.plan_records import (
     factor_record,
@@ -35,6 +34,7 @@ from mflab.sweep.planning.plan_records import (
 from mflab.sweep.planning.planned import SweepPlan, open_store, sweep_folder
 from mflab.sweep.planning.prepare import PreparedTrial, Preparer
 from mflab.sweep.planning.response import check_response
+from mflab.sweep.planning.unfinished import is_dropped, is_over, task_of
 from mflab.sweep.stages.forest import Forest
 from mflab.sweep.stages.identity import check_distinct
 from mflab.sweep.stages.known import Known

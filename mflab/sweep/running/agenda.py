@@ -8,12 +8,14 @@ from mflab.sweep.stages.outcome import TrialOutcome
 
 
 class Verdict(NamedTuple):
-    """An ending that a trial gets without running on: which, why, and after how many steps."""
+    """An ending that a trial gets without running on: which, why, after how many steps, and with which response there
+    if that decided it."""
 
     trial_id: str
     event: str
     reason: str
     steps: int = 0
+    rung_value: float | None = None
 
 
 @runtime_checkable

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mflab.results import TrialRecord
-from mflab.sweep.planning.left import task_of
 from mflab.sweep.planning.planned import SweepPlan
+from mflab.sweep.planning.unfinished import task_of
 from mflab.sweep.running.agenda import Agenda, Verdict
 from mflab.sweep.running.race_agenda import RaceAgenda
 from mflab.sweep.stages.assignment import Assignment

@@ -6,8 +6,8 @@ from typing import Any
 
 from mflab.design.racing import Drop, race_decision
 from mflab.results import Status, TrialRecord
-from mflab.sweep.planning.left import task_of
 from mflab.sweep.planning.planned import SweepPlan
+from mflab.sweep.planning.unfinished import task_of
 from mflab.sweep.running.agenda import Verdict
 from mflab.sweep.stages.assignment import Assignment
 from mflab.sweep.stages.outcome import TrialOutcome

@@ -114,10 +114,13 @@ class Registrar:
 
     def write_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Ends trials that the agenda stopped."""
-        for trial_id, event, reason, steps in verdicts:
-            self.scores.counts[event] += 1
-            self.journal.append(event, trial_id=trial_id, error=reason, found=False, steps=steps)
-            self.console.line(f"{self.name_of(trial_id)}: {reason}.")
+        for one in verdicts:
+            self.scores.counts[one.event] += 1
+            decided = {} if one.rung_value is None else {"rung_value": one.rung_value}
+            self.journal.append(
+                one.event, trial_id=one.trial_id, error=one.reason, found=False, steps=one.steps, **decided
+            )
+            self.console.line(f"{self.name_of(one.trial_id)}: {one.reason}.")
 
     def _spread_divergence(self) -> None:
         """Ends the trials that would diverge at the step at which one just did."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mflab.results import Status
-from mflab.sweep.planning.left import is_over, task_of
+from mflab.results import IMPORTANCES_FILE, Status
 from mflab.sweep.planning.planned import SweepPlan
+from mflab.sweep.planning.unfinished import is_over, task_of
 from mflab.sweep.running.agenda import Verdict
 from mflab.sweep.search.search_plan import Search, Suggester, grown
 from mflab.sweep.search.study import Study, Suggestion
@@ -17,8 +17,6 @@ from mflab.sweep.stages.assignment import Assignment, Task
 from mflab.sweep.stages.outcome import TrialOutcome
 from mflab.sweep.stages.schedule import Schedule
 from mflab.train.atomic import write_atomically
-
-IMPORTANCES_FILE = "importances.json"
 
 
 @dataclass
@@ -177,7 +175,8 @@ class SearchAgenda:
         pruner = self.search.config.sweep.search.pruner.name
         reason = f"suggestion {group.number} was stopped by {pruner} at step {step} ({means[0]:.4g})"
         # A trial that another sweep or suggestion brought to its end keeps that end.
-        return [Verdict(one, Status.stopped.value, reason, step) for one in group.trials if one not in self._done]
+        stopped = [one for one in group.trials if one not in self._done]
+        return [Verdict(one, Status.stopped.value, reason, step, means[0]) for one in stopped]
 
     def _give_up(self, group: _Group, reason: str) -> list[Verdict]:
         """A suggestion of which a trial gave no number."""
