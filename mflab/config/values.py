@@ -70,7 +70,7 @@ def fingerprint(values: Any) -> str:
 
 def json_text(values: Any) -> str:
     """What `fingerprint` hashes: `plain` and the text in one pass."""
-    return json.dumps(values, sort_keys=True, default=_json_value)
+    return _ENCODER.encode(values)
 
 
 def _json_value(value: Any) -> Any:
@@ -79,3 +79,7 @@ def _json_value(value: Any) -> Any:
     if _field_names(type(value)) is not None:
         return vars(value)
     raise TypeError(f"a config holds plain values only, but got {value!r} of type {type(value).__name__}")
+
+
+# A plan hashes a hundred thousand small things; `json.dumps` would make an encoder for each.
+_ENCODER = json.JSONEncoder(sort_keys=True, default=_json_value)

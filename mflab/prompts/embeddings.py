@@ -71,7 +71,7 @@ class PromptEmbeddings:
             "dtype": DTYPES[self.tensor.dtype],
         }
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hex digest of metadata and values (little-endian), independent of the file format."""
         digest = hashlib.sha256(json.dumps(self.metadata, sort_keys=True).encode())

@@ -6,8 +6,8 @@ from pathlib import Path
 from mflab.errors import MflabError
 from mflab.results import IMAGES_FOLDER, TrialRecord
 from mflab.sweep.planning.baselines import baseline_path
-from mflab.sweep.planning.left import Ending, is_over
 from mflab.sweep.planning.planned import SweepPlan, store_url
+from mflab.sweep.planning.unfinished import Ending, is_over
 from mflab.sweep.running.export import BaselineFile
 from mflab.sweep.running.jobs import Job, JobKind
 from mflab.sweep.stages.artifacts import GROUND_TRUTH_FOLDER
@@ -70,14 +70,15 @@ def baseline_files(plan: SweepPlan) -> dict[str, tuple[BaselineFile, str, JobKin
     files: dict[str, tuple[BaselineFile, str, JobKind]] = {}
     for trial in plan.record.trials:
         keys = keys_of[trial.trial_id]
-        path = baseline_path(plan.folder, keys.dataset)
-        files.setdefault(keys.dataset, (BaselineFile(path, trial.dataset), trial.trial_id, JobKind.reference))
+        if keys.dataset not in files:
+            path = baseline_path(plan.folder, keys.dataset)
+            files[keys.dataset] = (BaselineFile(path, trial.dataset), trial.trial_id, JobKind.reference)
         for kind, key in ((JobKind.mean_image, keys.mean_image), (JobKind.pretrained, keys.pretrained)):
-            if key:
+            if key and key not in files:
                 # Several base models, samplers or training sets in one sweep: the first keeps the plain name.
                 name = kind.value if first.setdefault(kind, key) == key else f"{kind.value}-{key[:6]}"
                 file = BaselineFile(baseline_path(plan.folder, key), trial.dataset, name)
-                files.setdefault(key, (file, trial.trial_id, kind))
+                files[key] = (file, trial.trial_id, kind)
     return files
 
 
