@@ -1,6 +1,7 @@
 """What mflab itself costs with trivial training: planning, starting a finished sweep, and running short trials.
 
-    planning  the command with sweep.dry_run=true: wall time with all imports, peak memory
+    planning  the command with sweep.dry_run=true: wall time with all imports, peak memory. The first plan in an outputs
+              folder builds the model to check it, the next finds that it did (`again`)
     finished  the command on a sweep that is done: the same, for finding nothing to do
     running   the command on Ray with two workers: what a trial takes beyond training and validation, from the ledger.
               `worker` is in the worker process (inputs, states, files), `driver` is everything between two jobs of a
@@ -10,7 +11,7 @@ Sizes that are not run are finished by benchmarks/finished_sweep.py, which copie
 
     python benchmarks/driver.py            # planning and finished up to 1,000 trials, running up to 100
     python benchmarks/driver.py --full     # up to 10,000 and 1,000
-    python benchmarks/driver.py --quick    # 10 trials; planning of 1,000; under 50 s on two cores
+    python benchmarks/driver.py --quick    # 10 trials; planning of 1,000; under a minute on two cores
 """
 
 import argparse
@@ -121,14 +122,16 @@ def main() -> None:
     ran = [10] if options.quick else [10, 100, *([1000] if options.full else [])]
     copied = [] if options.quick else planned[len(ran) :]
     planning: dict[int, Usage] = {}
+    again: dict[int, Usage] = {}
     finished: dict[int, Usage] = {}
     overheads: dict[int, Overhead] = {}
     print(f"{'':<10}{'trials':>8}{'wall s':>9}{'peak GB':>9}{'others took':>13}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         for size in planned:
-            planning[size] = run(["-m", "mflab.sweep", *overrides(size, folder), "sweep.dry_run=true"], folder)
-            show("planning", size, planning[size])
+            for kind, usages in (("planning", planning), ("again", again)):
+                usages[size] = run(["-m", "mflab.sweep", *overrides(size, folder), "sweep.dry_run=true"], folder)
+                show(kind, size, usages[size])
         for size in ran:
             usage = run(["-m", "mflab.sweep", *overrides(size, folder)], folder)
             overheads[size] = one = overhead(read_ledger(size, folder))
@@ -144,6 +147,8 @@ def main() -> None:
             {
                 "planning_seconds": {size: round(usage.wall_seconds, 2) for size, usage in planning.items()},
                 "planning_gb": {size: round(usage.peak_gb, 3) for size, usage in planning.items()},
+                "again_seconds": {size: round(usage.wall_seconds, 2) for size, usage in again.items()},
+                "again_gb": {size: round(usage.peak_gb, 3) for size, usage in again.items()},
                 "finished_seconds": {size: round(usage.wall_seconds, 2) for size, usage in finished.items()},
                 "finished_gb": {size: round(usage.peak_gb, 3) for size, usage in finished.items()},
                 "overhead_ms": {size: round(one.total_ms, 1) for size, one in overheads.items()},

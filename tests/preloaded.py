@@ -10,9 +10,11 @@ import mflab.metrics.command
 import mflab.prompts.__main__
 import mflab.sweep.command
 import mflab.sweep.search.search_agenda  # noqa: F401  searches import it when they start
+from mflab.model.build import preload
 
 
 def main() -> None:
+    preload()
     for line in sys.stdin:
         pid = os.fork()
         if not pid:

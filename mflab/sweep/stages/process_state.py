@@ -1,6 +1,5 @@
 """Everything global in a process that numbers could depend on."""
 
-import gc
 import random
 import resource
 
@@ -10,8 +9,6 @@ import torch
 
 def prepare_process(threads: int, seed: int) -> None:
     """Puts everything global that numbers could depend on into a known state, whatever ran in this process before."""
-    # The last trial's network refers to itself: without this, its weights would stand beside the next one's.
-    gc.collect()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.set_default_dtype(torch.float32)

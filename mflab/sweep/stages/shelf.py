@@ -1,6 +1,7 @@
 """The model of a process: built once, taken up again by the next trial, since building takes longer than the first
 steps of a small one."""
 
+import gc
 from dataclasses import dataclass
 
 import torch
@@ -53,8 +54,10 @@ class ModelShelf:
         if kept is not None and kept.key == key:
             _restore(kept, cfg.weights)
             return kept
-        # Two models at a time would take twice the memory.
+        # Two models at a time would take twice the memory. A model refers to itself, also one that a failed trial left
+        # behind: only a search for garbage takes it away.
         del kept
+        gc.collect()
         model = make_model(cfg, config.data.size, num_views, torch_generator(config.seed, "init")).to(device)
         weights = list(model.unet.parameters())
         return Model(key, model, weights, [value.detach().clone() for value in weights] if is_drawn else [])

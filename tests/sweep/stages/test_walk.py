@@ -2,9 +2,12 @@
 
 import dataclasses
 import errno
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,18 +19,20 @@ from mflab.model import MVDiffusion
 from mflab.results import Status
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import Job, JobKind, run_job
+from mflab.sweep.stages import place
 from mflab.sweep.stages.attempts import Attempt, append_attempt, read_attempts
 from mflab.sweep.stages.chain import step_of
 from mflab.sweep.stages.divergence import find_divergence
 from mflab.sweep.stages.inputs import open_inputs
 from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.network import Network, open_network
 from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.outcome import Full, Progress, TrialOutcome
 from mflab.sweep.stages.route import Route, make_route
 from mflab.sweep.stages.trial import run_trial
 from mflab.sweep.stages.work import StopTrial, Work
 from mflab.sweep.store import Kind, Store
-from mflab.train import DiffusionTask, Validator
+from mflab.train import DiffusionTask, TrainState, Validator
 from tests.sweep.conftest import run_serially, whole
 
 CACHE = InputCache()
@@ -223,3 +228,21 @@ def test_jobs_that_run_one_after_another_leave_no_progress_file(tiny: list[str],
         assert not list(folder.rglob("progress.json"))
 
     assert sweep(tiny, run_all) == 0
+
+
+def test_a_training_state_goes_with_its_trial(config: RootCfg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but a search for garbage would free weights that refer to themselves, and none is made between trials."""
+    states: list[weakref.ref[TrainState]] = []
+
+    def opened(*arguments: Any) -> Network:
+        network = open_network(*arguments)
+        states.append(weakref.ref(network.state))
+        return network
+
+    monkeypatch.setattr(place, "open_network", opened)
+    gc.disable()
+    try:
+        run(config, work_of(config, tmp_path / "store"), tmp_path / "sweep")
+        assert [state() for state in states] == [None]
+    finally:
+        gc.enable()
