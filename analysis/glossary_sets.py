@@ -32,7 +32,11 @@ SET_WORDS: dict[str, tuple[str, str, str]] = {
         "",
         "higher",
     ),
-    "consistency/inconsistent": ("1 for a set beyond an alarm limit of the suite, else 0.", "", "lower"),
+    "consistency/inconsistent": (
+        "1 for a set beyond an alarm limit of the suite, or of one picture in all places, else 0.",
+        "",
+        "lower",
+    ),
     "consistency/valid": ("1 for a set whose views all hold an object that can be judged, else 0.", "", "higher"),
     "collapse/diversity": (
         "Mean RMS difference between the predicted views of a set, as a share of the same between its true views; 0 "

@@ -28,7 +28,7 @@ def train_treatment(config: dict[str, Any], overrides: list[str], levels: dict[s
     from mflab.sweep.stages.inputs import open_inputs
     from mflab.sweep.stages.opening import InputCache
     from mflab.sweep.stages.process_state import prepare_process
-    from mflab.train import DiffusionTask, TrainState, average_weights, find_device, torch_generator, train
+    from mflab.train import DiffusionTask, TrainState, find_device, torch_generator, train
 
     treatment = [format_override(key, value) for key, value in levels[config["treatment"]].items()]
     trial = compose([*overrides, *treatment, f"seed={config['seed']}"])
@@ -43,7 +43,7 @@ def train_treatment(config: dict[str, Any], overrides: list[str], levels: dict[s
     task = DiffusionTask(model, inputs.loader, prompts, trial.train.base_style, trial.seed)
     for step in inputs.validation_steps:
         train(state, task, inputs.curriculum, trial.optim, step, lambda record: None)
-        with average_weights(state.module, state.average):
+        with state.average.applied():
             validation = inputs.validator.validate(model, prompts[trial.prompts.style], step)
         is_last = step == trial.train.steps
         weights = weights_digest(state.average.average) if is_last else ""

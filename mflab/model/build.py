@@ -55,8 +55,8 @@ _CODECS: dict[CodecKind, Callable[[ModelCfg], Codec]] = {
 
 def preload() -> None:
     """Imports what building a model takes, for a process that is going to build one."""
-    for name in ("network", "sampler"):
-        importlib.import_module(f"mflab.model.mvdiffusion.{name}")
+    importlib.import_module("mflab.model.mvdiffusion.network")
+    importlib.import_module("mflab.model.mvdiffusion.sampler")
 
 
 def make_model(cfg: ModelCfg, image_size: int, num_views: int, generator: torch.Generator) -> MVDiffusion:

@@ -98,7 +98,8 @@ class MovingAverage:
     """Exponential moving average of weights: a <- d a + (1 - d) w with d = min(decay, (1 + n) / (10 + n)) at update n.
 
     Args:
-        module: its parameters are averaged, from their present values on.
+        module: its parameters are averaged, from their present values on; they must stay where they are in memory, so
+            `module.to(...)` comes before.
         decay: in [0, 1[.
     """
 

@@ -18,7 +18,7 @@ from mflab.errors import MflabError
 from mflab.results import DesignRecord, Direction, read_plan
 
 STYLES = ("facelift", "mouse_elevated", "realistic")
-STOPPED = "suggestion 1 was stopped by asha at step 120 (99.5)"
+STOPPED = "suggestion 1 was stopped by asha at step 120 (99.47)"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def make_search(make_sweep: Callable[..., Path]) -> Callable[..., Path]:
         table = pd.read_csv(folder / "trials.csv", dtype=str, keep_default_na=False)
         table.loc[table.status == "stopped", "error"] = STOPPED
         table.drop(columns=["schedule", "style"]).to_csv(folder / "trials.csv", index=False)
-        stopped = {"event": "stopped", "error": STOPPED, "steps": 120, "rung_value": 99.5}
+        stopped = {"event": "stopped", "error": STOPPED, "steps": 120, "rung_value": 99.468}
         with open(folder / "ledger.jsonl", "a") as ledger:
             ledger.writelines(
                 f"{json.dumps({**stopped, 'trial_id': one})}\n" for one in status if status[one] == "stopped"
@@ -56,7 +56,7 @@ def test_suggestions_are_what_their_worst_seed_is(make_search: Callable[..., Pat
     found = Findings(Sweep(make_search())).suggestions
     assert [one.state for one in found] == ["done", "stopped", "failed", "done", "done", "done"]
     assert found[1].stopped_at == 120
-    assert found[1].stopped_value == 99.5
+    assert found[1].stopped_value == 99.468
     assert found[1].values == {"schedule": "single", "style": "mouse_elevated"}
     assert found[0].responses["val/psnr_fg"].n == 2
     # One seed of a failed suggestion has a number: half a suggestion is none.

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from mflab.metrics.consistency.alike import has_one_silhouette
 from mflab.metrics.consistency.camera_findings import CameraCheck
 from mflab.metrics.consistency.camera_order import check_order, corrected_order
 from mflab.metrics.consistency.camera_scan import (
@@ -41,7 +42,7 @@ def check_camera_claims(view_set: ViewSet, generator: torch.Generator) -> Camera
     Raises:
         MflabError: all cameras in one vertical plane, or one straight above or below the object.
     """
-    views = _judged(view_set)
+    views, num_round = _judged(view_set)
     if views is None:
         return _nothing(view_set)
     claimed = mean_coherence(views)
@@ -66,7 +67,9 @@ def check_camera_claims(view_set: ViewSet, generator: torch.Generator) -> Camera
         elevation = elevation if "elevation" in right else scan_elevation(views, generator)
         step = step if "step" in right else scan_step(views)
         order = order if "order" in right else check_order(views)
-    return CameraCheck(elevation, step, order, _num_sets(view_set), len(views.images), claimed, mean_coherence(views))
+    return CameraCheck(
+        elevation, step, order, _num_sets(view_set), len(views.images), num_round, claimed, mean_coherence(views)
+    )
 
 
 @serial
@@ -79,27 +82,34 @@ def quick_camera_check(view_set: ViewSet) -> CameraCheck:
     Raises:
         MflabError: as `check_camera_claims`.
     """
-    views = _judged(view_set)
+    views, num_round = _judged(view_set)
     if views is None:
         return _nothing(view_set)
     scan = quick_elevation(views)
     claimed = scan.coherence[scan.angles.index(scan.claimed)]
     best = claimed + (scan.gain if scan.mismatch else 0.0)
-    return CameraCheck(scan, None, None, _num_sets(view_set), len(views.images), claimed, best)
+    return CameraCheck(scan, None, None, _num_sets(view_set), len(views.images), num_round, claimed, best)
 
 
-def _judged(view_set: ViewSet) -> ViewSet | None:
-    """The sets that can be judged, at the width of the check; None without any."""
+def _judged(view_set: ViewSet) -> tuple[ViewSet | None, int]:
+    """The sets that can be judged, at the width of the check, None without any; and how many more were left out.
+
+    Sets with one silhouette from all sides count only where there are no others: their best cameras are no answer.
+    """
     views = view_set.flattened()
     share = (views.alpha > IS_INSIDE).float().mean((-1, -2, -3))
     is_judged = ((share >= THRESHOLDS.min_foreground) & (share <= THRESHOLDS.max_foreground)).all(-1)
     if not bool(is_judged.any()):
-        return None
-    return views.take(is_judged.nonzero()[:, 0].tolist()).resized(min(CHECK_WIDTH, views.width))
+        return None, 0
+    judged = views.take(is_judged.nonzero()[:, 0].tolist()).resized(min(CHECK_WIDTH, views.width))
+    telling = ~has_one_silhouette(judged)
+    if not bool(telling.any()):
+        return judged, 0
+    return judged.take(telling.nonzero()[:, 0].tolist()), int((~telling).sum())
 
 
 def _nothing(view_set: ViewSet) -> CameraCheck:
-    return CameraCheck(None, None, None, _num_sets(view_set), 0, math.nan, math.nan)
+    return CameraCheck(None, None, None, _num_sets(view_set), 0, 0, math.nan, math.nan)
 
 
 def _num_sets(view_set: ViewSet) -> int:

@@ -20,7 +20,8 @@ class CameraCheck:
         step: scan over the azimuth step; None for irregular views and in the quick check.
         order: search over the order; None in the quick check.
         num_sets: sets given.
-        num_judged: sets whose views all show an object of reasonable size; only these count.
+        num_judged: sets that count: their views all show an object of reasonable size.
+        num_round: sets left out of these because their silhouettes are the same from all sides; 0 where all are.
         coherence_claimed: mean SC0 with the cameras as claimed, NaN without sets.
         coherence: mean SC0 once everything that was found is put right.
     """
@@ -30,6 +31,7 @@ class CameraCheck:
     order: OrderCheck | None
     num_sets: int
     num_judged: int
+    num_round: int
     coherence_claimed: float
     coherence: float
 
@@ -78,8 +80,17 @@ class CameraCheck:
         ]
         if unknown:
             said.append(
-                f"The silhouettes cannot tell the {' and '.join(unknown)}: they fit all tried cameras alike, as those "
-                "of rotationally symmetric objects do."
+                f"The silhouettes cannot tell the {' and '.join(unknown)}: "
+                + (
+                    "they are the same from all sides, as those of rotationally symmetric objects are, and of one "
+                    "picture in all places."
+                    if self.elevation.is_round
+                    else "they fit all tried cameras alike."
+                )
+            )
+        if self.num_round:
+            said.append(
+                f"{self.num_round} of {self.num_sets} sets do not count: their silhouettes are the same from all sides."
             )
         return said
 
@@ -101,6 +112,7 @@ class CameraCheck:
             },
             "sets": self.num_sets,
             "sets_judged": self.num_judged,
+            "sets_round": self.num_round,
             "coherence_claimed": _known(self.coherence_claimed),
             "coherence": _known(self.coherence),
             "decidable": self.decidable,
@@ -131,6 +143,7 @@ def _scan_json(scan: AngleScan) -> dict[str, Any]:
         "error": scan.error,
         "gain": scan.gain,
         "decidable": scan.decidable,
+        "is_round": scan.is_round,
         "mismatch": scan.mismatch,
         "angles": list(scan.angles),
         "coherence": list(scan.coherence),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mflab.errors import MflabError
-from mflab.metrics.consistency.camera_scan import MIN_GAIN, MIN_RANGE, mean_coherence
+from mflab.metrics.consistency.camera_scan import MIN_GAIN, MIN_RANGE, is_round, mean_coherence
 from mflab.metrics.consistency.field import silhouettes
 from mflab.metrics.consistency.orbit import Orbit
 from mflab.metrics.consistency.rays import Geometry, cast, clip
@@ -82,7 +82,7 @@ def check_order(view_set: ViewSet) -> OrderCheck:
     best = max(coherence, key=coherence.__getitem__)
     opposite = mean_coherence(view_set, orbit.turned_back())
     values = [*coherence.values(), opposite]
-    is_decidable = max(values) - min(values) > MIN_RANGE
+    is_decidable = not is_round(view_set) and max(values) - min(values) > MIN_RANGE
     if is_reversal(best):
         return OrderCheck(best, True, coherence[claimed], coherence[best], is_decidable)
     if opposite >= coherence[best] + MIN_GAIN:

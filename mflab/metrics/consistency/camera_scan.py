@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import torch
 
 from mflab.geometry import Cameras
+from mflab.metrics.consistency.alike import has_one_silhouette
 from mflab.metrics.consistency.orbit import Orbit
 from mflab.metrics.consistency.photo import draw_seed, photo_consistency
 from mflab.metrics.consistency.silhouette import silhouette_coherence
 from mflab.metrics.consistency.view_set import ViewSet
 
-# A scan whose SC0 varies by no more says nothing: the object is rotationally symmetric or the views are unrelated.
+# A scan whose SC0 varies by no more says nothing: the object is nearly symmetric or the views are unrelated.
 MIN_RANGE = 0.01
 # A claim is wrong only if SC0 gains this much elsewhere.
 MIN_GAIN = 0.005
@@ -39,6 +40,7 @@ class AngleScan:
         estimated: refined place of the best score.
         gain: SC0 at the best angle less SC0 as claimed.
         min_error: smallest error that is told.
+        is_round: every set shows one silhouette from all sides, which fits many cameras.
     """
 
     angles: tuple[float, ...]
@@ -48,6 +50,7 @@ class AngleScan:
     estimated: float
     gain: float
     min_error: float
+    is_round: bool
 
     @property
     def error(self) -> float:
@@ -56,7 +59,7 @@ class AngleScan:
 
     @property
     def decidable(self) -> bool:
-        return max(self.coherence) - min(self.coherence) > MIN_RANGE
+        return not self.is_round and max(self.coherence) - min(self.coherence) > MIN_RANGE
 
     @property
     def mismatch(self) -> bool:
@@ -107,7 +110,7 @@ def scan_elevation(view_set: ViewSet, generator: torch.Generator) -> AngleScan:
     for offset in _around(sorted(coherence), best):
         score(offset)
     scores = {offset: score(offset) if offset in photo else math.nan for offset in coherence}
-    return _scan(orbit.elevation, coherence, scores, best, MIN_ELEVATION_ERROR)
+    return _scan(view_set, orbit.elevation, coherence, scores, best, MIN_ELEVATION_ERROR)
 
 
 def quick_elevation(view_set: ViewSet) -> AngleScan:
@@ -126,7 +129,7 @@ def quick_elevation(view_set: ViewSet) -> AngleScan:
         near = _around(offsets, best)
         wanted = [0.5 * (best + other) for other in near if abs(other - best) > FINE]
         wanted += [best + math.copysign(2 * COARSE, best)] if best in (offsets[0], offsets[-1]) else []
-    return _scan(orbit.elevation, coherence, coherence, best, MIN_ELEVATION_ERROR)
+    return _scan(view_set, orbit.elevation, coherence, coherence, best, MIN_ELEVATION_ERROR)
 
 
 def scan_step(view_set: ViewSet) -> AngleScan | None:
@@ -150,7 +153,8 @@ def scan_step(view_set: ViewSet) -> AngleScan | None:
     look([float(place) for place in range(-STEP_PLACES, STEP_PLACES + 1)])
     best = max(coherence, key=coherence.__getitem__)
     look([best / spacing - 0.5, best / spacing + 0.5])
-    return _scan(claimed, coherence, coherence, max(coherence, key=coherence.__getitem__), MIN_STEP_ERROR)
+    best = max(coherence, key=coherence.__getitem__)
+    return _scan(view_set, claimed, coherence, coherence, best, MIN_STEP_ERROR)
 
 
 def _possible(orbit: Orbit, offsets: Sequence[float]) -> list[float]:
@@ -165,8 +169,18 @@ def _around(places: Sequence[float], best: float) -> list[float]:
     return list(places[max(0, index - 1) : index + 2])
 
 
+def is_round(view_set: ViewSet) -> bool:
+    """Whether every set shows one silhouette from all sides."""
+    return bool(has_one_silhouette(view_set).all())
+
+
 def _scan(
-    claimed: float, coherence: dict[float, float], scores: dict[float, float], best: float, min_error: float
+    view_set: ViewSet,
+    claimed: float,
+    coherence: dict[float, float],
+    scores: dict[float, float],
+    best: float,
+    min_error: float,
 ) -> AngleScan:
     offsets = sorted(coherence)
     offset = vertex(_around(offsets, best), scores.__getitem__)
@@ -178,6 +192,7 @@ def _scan(
         claimed + offset,
         coherence[best] - coherence[0.0],
         min_error,
+        is_round(view_set),
     )
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mflab.metrics.consistency.alike import has_one_picture
 from mflab.metrics.consistency.attribution import best_without, drop_one_photo, drop_one_silhouette
 from mflab.metrics.consistency.batches import over_sets
 from mflab.metrics.consistency.definitions import PREFIX
@@ -32,7 +33,8 @@ class Consistency:
         per_view: `sc`, `pc`, `ti` and, where measured, `loo` of each view.
         valid: the foreground share of every view is within bounds; other sets cannot be judged.
         textureless: the object has too little texture for photo-consistency to say much.
-        inconsistent: a valid set beyond an alarm limit of the thresholds for its width.
+        repeated: all views are one picture with texture; see `mflab.metrics.consistency.alike`.
+        inconsistent: a valid set beyond an alarm limit of the thresholds for its width, or repeated.
         culprit: the view whose removal helps an inconsistent set most; -1 for others, and where none can be told.
     """
 
@@ -40,6 +42,7 @@ class Consistency:
     per_view: dict[str, Float[Tensor, "*batch view"]]
     valid: Bool[Tensor, "*batch"]
     textureless: Bool[Tensor, "*batch"]
+    repeated: Bool[Tensor, "*batch"]
     inconsistent: Bool[Tensor, "*batch"]
     culprit: Int[Tensor, "*batch"]
 
@@ -97,7 +100,8 @@ def measure_consistency(
         per_view,
         valid,
         colours.is_textureless,
-        has_wrong_shape | has_wrong_colours,
+        colours.is_repeated,
+        has_wrong_shape | has_wrong_colours | (colours.is_repeated & valid),
         _culprits(view_set, has_wrong_shape, has_wrong_colours, seed),
     )
 
@@ -136,11 +140,14 @@ class _Colours(NamedTuple):
     is_textureless: Tensor
     tint_per_view: Tensor
     tint: Tensor
+    is_repeated: Tensor
 
 
 def _colours(views: ViewSet, seed: int) -> _Colours:
     pairs = match_views(views)
-    return _Colours(*score_pairs(pairs, seed), *tint_of_pairs(pairs))
+    scores = score_pairs(pairs, seed)
+    is_repeated = has_one_picture(views, scores.null) & ~scores.is_textureless
+    return _Colours(*scores, *tint_of_pairs(pairs), is_repeated)
 
 
 def _culprits(view_set: ViewSet, has_wrong_shape: Tensor, has_wrong_colours: Tensor, seed: int) -> Tensor:

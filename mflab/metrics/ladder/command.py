@@ -79,7 +79,7 @@ def climb(
     scenes = [*procedural_scenes(width, seed, is_quick), *scenes]
     ladder = make_ladder(is_quick)
     rows = run_ladder(scenes, ladder, seed, not is_quick, said)
-    results = Results([SceneFacts(s.name, s.kind, s.saturation, s.is_grey) for s in scenes], ladder, rows)
+    results = Results([SceneFacts(s.name, s.kind, s.chroma, s.is_grey) for s in scenes], ladder, rows)
     said("camera self-check")
     criteria = all_criteria(results, scan_elevations(scenes, seed), width)
     said("SIFT matches")

@@ -24,6 +24,8 @@ MUST_TELL: dict[str, tuple[tuple[str, float], ...]] = {
     ),
     "pc_min": (("texture", 1.0), ("janus", 1.0), ("hue", 45.0), ("gain", 20.0), ("swap_neighbours", 1.0)),
 }
+# Of a grey object it changes a few grey levels, less than the true views of two objects differ by.
+NEEDS_COLOUR = "hue"
 # Below it the strengths above are a pixel or less.
 TELLING_WIDTH = 128
 MIN_AUC, MIN_CLEAN_SC = 0.95, 0.9995
@@ -92,17 +94,22 @@ def _reaction(results: Results, metric: str, perturbation: str) -> Criterion:
 
 def _telling(results: Results, metric: str, perturbation: str, level: float, width: int) -> Criterion:
     rows = results.at(perturbation, level, EXEMPT)
-    clean = [badness(results.clean(name), metric) for name, scene in results.scenes.items() if scene.kind not in EXEMPT]
+    clean = [results.clean(name) for name, scene in results.scenes.items() if scene.kind not in EXEMPT]
 
-    def auc(some: Rows) -> float | None:
-        return area_under_curve(clean, [badness(row, metric) for row in some])
+    def is_judged(row: Measurement) -> bool:
+        return perturbation != NEEDS_COLOUR or not results.scenes[row.scene].is_grey
+
+    def auc(some: Rows, true: Rows) -> float | None:
+        return area_under_curve([badness(row, metric) for row in true], [badness(row, metric) for row in some])
 
     unit = results.perturbations[perturbation].unit
     claim = f"{metric} tells {perturbation} of {level:g} {unit} from true views of other objects, area under curve"
-    by_kind = _by_kind(results, rows, auc)
-    return Criterion(
-        f"auc_{metric}_{perturbation}", claim, auc(rows), MIN_AUC, True, len(rows), by_kind, (), width >= TELLING_WIDTH
-    )
+    claim += ", grey objects apart" if perturbation == NEEDS_COLOUR else ""
+    judged = list(filter(is_judged, rows))
+    value = auc(judged, list(filter(is_judged, clean)))
+    by_kind = _by_kind(results, rows, lambda some: auc(some, clean))
+    key = f"auc_{metric}_{perturbation}"
+    return Criterion(key, claim, value, MIN_AUC, True, len(judged), by_kind, (), width >= TELLING_WIDTH)
 
 
 def _invariances(results: Results) -> list[Criterion]:

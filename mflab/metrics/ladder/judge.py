@@ -14,19 +14,34 @@ MONOTONE_RHO = 0.9
 POWER, FALSE_ALARMS = 0.95, 0.05
 
 
-def spearman(levels: Sequence[float], values: Sequence[float]) -> float:
+def spearman(levels: Sequence[float], values: Sequence[float], repeatability: float = 0.0) -> float:
     """Returns Spearman's rank correlation; ties share their mean rank, 0 where one side does not vary.
 
     A value that is NaN, or fewer than two, makes it NaN.
+
+    Args:
+        levels: ascending.
+        values: at each level.
+        repeatability: a value no further than this from the one before ties with it, or with the first of the ties
+            before it, so that small steps do not hide a long way.
 
     >>> round(spearman([0.0, 1.0, 2.0, 3.0], [0.0, 0.1, 0.4, 0.9]), 12)
     1.0
     >>> spearman([0.0, 1.0, 2.0], [0.5, 0.5, 0.5])
     0.0
+    >>> ladder, measured = [0.0, 1.0, 2.0, 3.0], [0.1, 0.5, 0.9, 0.899]
+    >>> round(spearman(ladder, measured), 2), round(spearman(ladder, measured, 0.005), 2)
+    (0.8, 0.95)
+    >>> round(spearman(ladder, [0.1, 0.104, 0.108, 0.112], 0.005), 2)
+    0.89
     """
     if len(levels) < 2 or any(math.isnan(value) for value in values):
         return math.nan
-    a, b = rankdata(levels), rankdata(values)
+    told = list(values)
+    for place in range(1, len(told)):
+        if abs(told[place] - told[place - 1]) <= repeatability:
+            told[place] = told[place - 1]
+    a, b = rankdata(levels), rankdata(told)
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / spread if spread > 0 else 0.0

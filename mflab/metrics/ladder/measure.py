@@ -42,7 +42,7 @@ class Measurement:
         perturbation: name of the perturbation, `clean` for none.
         level: its strength.
         values: metric to value; leave-one-out only at the top of a perturbation.
-        is_flagged: an alarm limit was passed.
+        is_flagged: an alarm limit was passed, or all views are one picture.
         is_valid: the set can be judged at all.
         seconds: CPU time of the measures without the negative controls.
     """
@@ -78,7 +78,8 @@ def measure_set(views: ViewSet, seed: int, with_leave_one_out: bool, seen: dict[
     values = {name: float(value) for name, value in tensors.items() if name in LADDER_METRICS}
     values |= measure_negative(views, seen)
     is_valid = bool(found.valid)
-    return Measurement("", "", 0.0, values, is_valid and bool(has_wrong_shape | has_wrong_colours), is_valid, seconds)
+    is_flagged = is_valid and bool(has_wrong_shape | has_wrong_colours | found.repeated)
+    return Measurement("", "", 0.0, values, is_flagged, is_valid, seconds)
 
 
 def run_ladder(

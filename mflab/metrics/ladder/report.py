@@ -17,7 +17,8 @@ from mflab.metrics.ladder.measure import LADDER_METRICS
 from mflab.metrics.ladder.negative import NEGATIVE
 from mflab.metrics.ladder.perturbation import Kind
 from mflab.metrics.ladder.reactions import EXEMPT, monotone_pairs, monotone_scenes
-from mflab.metrics.ladder.results import Cell, Results
+from mflab.metrics.ladder.results import REPEATABILITY, Cell, Results
+from mflab.metrics.ladder.scenes import GREY
 from mflab.metrics.ladder.sift_table import SiftRow
 
 # Raise when readers of the JSON have to change.
@@ -34,7 +35,7 @@ BLIND_SPOTS = (
     "floating blobs off the hull (PC; SC sees them)",
     "a common error of focal length or distance up to about 10 %",
     "strong highlights lower PC without a fault",
-    "one left-right symmetric view from elevation 0 in all places, which is what a turned body looks like",
+    "a collapsed set from a body of revolution whose pattern is rings alone: both show one picture",
     "masks estimated from colours come out too small for nearly white objects",
 )
 # Columns of the console: what a reader compares first.
@@ -110,6 +111,8 @@ class LadderReport:
                 "power": POWER,
                 "false_alarms": FALSE_ALARMS,
                 "left_out": list(EXEMPT),
+                "repeatability": REPEATABILITY,
+                "grey_chroma": GREY,
             },
             "scenes": [
                 {**asdict(scene), "monotone": monotone_scenes(self.results).get(scene.name)}

@@ -26,8 +26,10 @@ MOUSE, OBJECT, SYMMETRIC, THIN, CONCAVE, PLAIN, REAL = (
     "low_texture",
     "real",
 )
-# Mean saturation below which a change of hue hardly changes a colour.
-GREY = 0.15
+# Mean chroma below which a turn of the hue hardly changes a colour: one by 45 degrees moves it by 7 grey levels of 255
+# on average. Saturation would not do, which is high for dark colours as well. The objects here have less than .07 or
+# more than .10.
+GREY = 0.085
 ELEVATIONS_DEG = (0, 20, 30)
 # Objects of a world that stand for it; the second mouse is grey.
 MICE, OBJECTS, WORLD_SEED = (3, 10), (0, 3), 7
@@ -61,15 +63,14 @@ class LadderScene:
         return render(self.strangers[0], self.views.cameras)
 
     @cached_property
-    def saturation(self) -> float:
-        """Mean saturation of the object's own colours, in [0, 1]."""
+    def chroma(self) -> float:
+        """Mean difference of the largest and smallest channel of the object's own colours, in [0, 1]."""
         own = own_colours(self.views.images, self.views.alpha).movedim(-3, -1)[self.views.alpha[..., 0, :, :] > 0.5]
-        high, low = own.amax(-1), own.amin(-1)
-        return float(((high - low) / high.clamp(min=1e-2)).mean())
+        return float((own.amax(-1) - own.amin(-1)).mean())
 
     @property
     def is_grey(self) -> bool:
-        return self.saturation < GREY
+        return self.chroma < GREY
 
     def at_width(self, width: int) -> ViewSet | None:
         """The same views at another resolution; None where files are too small for it."""

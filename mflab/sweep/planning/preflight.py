@@ -20,7 +20,7 @@ from mflab.sweep.planning.prepare import PreparedCell
 # Scenes looked at of each half of a dataset: the rig is common, so a few tell.
 NUM_SCENES = 3
 # Raise when the check changes: what was found before then does not stand.
-PREFLIGHT_VERSION = 1
+PREFLIGHT_VERSION = 2
 
 
 def camera_findings(cells: Iterable[PreparedCell], outputs: Path) -> list[dict[str, Any]]:

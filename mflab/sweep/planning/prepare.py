@@ -16,7 +16,7 @@ from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys
 from mflab.sweep.planning.cells import with_seed
 from mflab.sweep.planning.findings import kept_finding
 from mflab.sweep.planning.provenance import package_versions
-from mflab.sweep.stages.identity import cell_identity, id_under_seed
+from mflab.sweep.stages.identity import TRAINING_VERSION, cell_identity, id_under_seed
 from mflab.sweep.stages.inputs import TrialInputs, open_inputs
 from mflab.sweep.stages.keys import step_records
 from mflab.sweep.stages.opening import InputCache
@@ -25,7 +25,7 @@ from mflab.train import find_device, reference_mode, torch_generator
 
 # AdamW keeps two moments; the moving average is a fourth copy. Four bytes a number.
 _STATE_BYTES_PER_WEIGHT = 16
-# Raise when models are checked for more: what was found before then does not stand.
+# Raise when models are checked for more, or have more parameters: what was found before then does not stand.
 MODEL_CHECK_VERSION = 1
 # What a stage sets beside its prompt, and the value that needs no word because it leaves training as it is.
 _NEUTRAL = {
@@ -168,7 +168,7 @@ class Preparer:
             return {"parameters": sum(value.numel() for value in model.unet.parameters())}
 
         if key not in self._state_bytes:
-            depends_on = [MODEL_CHECK_VERSION, package_versions(), *own]
+            depends_on = [MODEL_CHECK_VERSION, TRAINING_VERSION, package_versions(), *own]
             found = kept_finding(Path(config.paths.outputs), "model", depends_on, check)
             self._state_bytes[key] = _STATE_BYTES_PER_WEIGHT * found["parameters"]
         return self._state_bytes[key]

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from mflab.config import RootCfg
 from mflab.errors import MflabError
-from mflab.model import make_model
 from mflab.model.weights import NO_WEIGHTS
 from mflab.results import MetricRow, Status
 from mflab.sweep.stages.artifacts import responses, write_baseline_rows, write_ground_truth
@@ -12,7 +11,7 @@ from mflab.sweep.stages.inputs import open_inputs
 from mflab.sweep.stages.opening import InputCache, open_prompts
 from mflab.sweep.stages.outcome import TrialOutcome
 from mflab.sweep.stages.process_state import peak_memory_gb, prepare_process
-from mflab.train import Diverged, torch_generator
+from mflab.train import Diverged
 
 
 def run_reference(config: RootCfg, dataset: str, path: Path, sweep: Path, cache: InputCache) -> TrialOutcome:
@@ -46,14 +45,15 @@ def run_pretrained(config: RootCfg, dataset: str, name: str, path: Path, cache: 
     source = inputs.sources.val
     prompts = open_prompts(config, config.train.base_style, source, cache).tensor.float()
     num_views = len(source.view_names)
-    model = make_model(config.model, config.data.size, num_views, torch_generator(config.seed, "init"))
+    built = cache.shelf.take(config, num_views)
     try:
-        found = inputs.validator.validate(model, prompts, 0, with_sets=True)
+        found = inputs.validator.validate(built.model, prompts, 0, with_sets=True)
     except Diverged:
         raise MflabError(
             f"Initial weights must give finite predictions, but model.weights={config.model.weights} gave NaN; set "
             "model.weights to other weights."
         ) from None
+    cache.shelf.put_back(built)
     return _written(path, dataset, {name: [*found.rows, *found.set_rows]})
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mflab.config import RootCfg
 from mflab.model import MVDiffusion
 from mflab.sweep.stages.inputs import TrialInputs
-from mflab.sweep.stages.shelf import Model, ModelShelf
+from mflab.sweep.stages.shelf import BuiltModel, ModelShelf
 from mflab.train import DiffusionTask, TrainState
 
 
@@ -19,7 +19,7 @@ class Network:
         task: what it learns.
     """
 
-    built: Model
+    built: BuiltModel
     state: TrainState
     task: DiffusionTask
 

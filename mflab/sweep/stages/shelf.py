@@ -14,7 +14,7 @@ from mflab.train import find_device, torch_generator
 
 
 @dataclass(frozen=True)
-class Model:
+class BuiltModel:
     """A model that was built, and what brings its weights back to where they began.
 
     Attributes:
@@ -34,9 +34,9 @@ class ModelShelf:
     """Keeps the model that a process used last. Whoever takes it has it alone until it is put back."""
 
     def __init__(self) -> None:
-        self._kept: Model | None = None
+        self._kept: BuiltModel | None = None
 
-    def take(self, config: RootCfg, num_views: int) -> Model:
+    def take(self, config: RootCfg, num_views: int) -> BuiltModel:
         """An untrained model of a config: the one that was put back, if it is of the same kind, or a new one.
 
         Args:
@@ -60,16 +60,18 @@ class ModelShelf:
         gc.collect()
         model = make_model(cfg, config.data.size, num_views, torch_generator(config.seed, "init")).to(device)
         weights = list(model.unet.parameters())
-        return Model(key, model, weights, [value.detach().clone() for value in weights] if is_drawn else [])
+        # Beside a model on an accelerator there is no room for a second copy of its weights.
+        drawn = [value.detach().to("cpu", copy=True) for value in weights] if is_drawn else []
+        return BuiltModel(key, model, weights, drawn)
 
-    def put_back(self, model: Model) -> None:
+    def put_back(self, model: BuiltModel) -> None:
         """Keeps a model that is no longer used, in place of the one before."""
         for weight in model.weights:
             weight.grad = None
         self._kept = model
 
 
-def _restore(kept: Model, weights: str) -> None:
+def _restore(kept: BuiltModel, weights: str) -> None:
     """Brings a used model back to where a new one begins, bit for bit."""
     if kept.drawn:
         torch._foreach_copy_([weight.detach() for weight in kept.weights], kept.drawn)

@@ -161,8 +161,8 @@ def test_sphere_is_undecidable() -> None:
     check = check_camera_claims(sphere(20, 64), seeded())
     assert not check.decidable and not check.mismatch
     assert check.findings() == [
-        "The silhouettes cannot tell the elevation and azimuth step and order: they fit all tried cameras alike, as "
-        "those of rotationally symmetric objects do."
+        "The silhouettes cannot tell the elevation and azimuth step and order: they are the same from all sides, as "
+        "those of rotationally symmetric objects are, and of one picture in all places."
     ]
 
 

@@ -84,6 +84,28 @@ def test_one_scene_that_does_not_react_is_named_and_counted() -> None:
     assert monotone_pairs(results)["pc hue"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(("rise", "is_monotone"), [(0.004, True), (0.006, False)])
+def test_what_a_turn_of_the_object_moves_as_much_is_no_reaction(rise: float, is_monotone: bool) -> None:
+    (identity,) = (one for one in make_ladder(False) if one.name == "identity")
+    # At chance after the second view; the third makes it better by less or more than PC can be repeated.
+    falls = dict(zip(identity.levels, (0.5, 0.9, 0.9 - rise), strict=True))
+    rows = [Measurement("a", "clean", 0.0, values(0.0), False, True, 0.1)]
+    rows += [Measurement("a", "identity", level, values(fall), True, True, 0.1) for level, fall in falls.items()]
+    rho = Results(SCENES[:1], [identity], rows).rho("a", "identity", "pc")
+    assert (rho >= 0.9) == is_monotone
+
+
+def test_hue_is_not_judged_on_what_has_none() -> None:
+    def blind_to(*scenes: str) -> Criterion:
+        results = made_up(
+            lambda scene, one, level: 0.0 if scene in scenes and one.name == "hue" else fallen(scene, one, level)
+        )
+        return by_key(results)["auc_pc_min_hue"]
+
+    assert blind_to("d").passed and blind_to("d").scenes == 2
+    assert not blind_to("a").passed
+
+
 def test_blind_spots_do_not_count() -> None:
     def fall(scene: str, one: Perturbation, level: float) -> float:
         return 0.0 if scene == "c" or (scene, one.name) == ("d", "azimuth") else fallen(scene, one, level)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from mflab.config import RootCfg, compose
 from mflab.model import make_model
 from mflab.sweep.stages import shelf as shelf_module
-from mflab.sweep.stages.shelf import Model, ModelShelf
+from mflab.sweep.stages.shelf import BuiltModel, ModelShelf
 from mflab.train import torch_generator
 
 VIEWS = 6
@@ -33,7 +33,7 @@ def loaded(tiny: list[str], tmp_path: Path) -> RootCfg:
     return compose([*tiny, f"model.weights={tmp_path / 'w.st'}"])
 
 
-def use(model: Model) -> None:
+def use(model: BuiltModel) -> None:
     """Everything that a trial, or one that fails halfway, may leave behind."""
     model.model.eval()
     for number, parameter in enumerate(model.model.unet.parameters()):
@@ -42,7 +42,7 @@ def use(model: Model) -> None:
         parameter.data.mul_(3.0).add_(float("nan") if number == 0 else 1.0)
 
 
-def assert_new(model: Model, config: RootCfg) -> None:
+def assert_new(model: BuiltModel, config: RootCfg) -> None:
     expected = make_model(config.model, config.data.size, VIEWS, torch_generator(config.seed, "init"))
     assert model.model.training and all(module.training for module in model.model.modules())
     for (name, value), (_, other) in zip(

@@ -63,14 +63,24 @@ def test_interrupted_trial_equals_uninterrupted_trial_bitwise(config: RootCfg, t
     assert weights[0] == weights[1]
 
 
-def test_reused_process_equals_fresh_process_bitwise(config: RootCfg, tmp_path: Path):
+@pytest.mark.parametrize("weights", ["drawn", "loaded"])
+def test_reused_process_equals_fresh_process_bitwise(config: RootCfg, tmp_path: Path, weights: str):
+    if weights == "loaded":
+        drawn = run(config, tmp_path / "drawn")
+        assert drawn.status is Status.done
+        path = str(tmp_path / "drawn" / "weights" / "trial.safetensors")
+        config = dataclasses.replace(config, model=dataclasses.replace(config.model, weights=path))
     fresh = run(config, tmp_path / "fresh", cache=InputCache())
-    other = dataclasses.replace(config, seed=7, optim=dataclasses.replace(config.optim, lr=1e30))
+    other = dataclasses.replace(config, optim=dataclasses.replace(config.optim, lr=1e30))
     cache = InputCache()
     assert run(other, tmp_path / "other", cache=cache).status is Status.diverged
+    num_views = 6
+    used = cache.shelf.take(config, num_views)
+    cache.shelf.put_back(used)
     torch.set_grad_enabled(False)
     torch.set_default_dtype(torch.float64)
     assert_same(fresh, run(config, tmp_path / "reused", cache=cache))
+    assert cache.shelf.take(config, num_views).model is used.model
 
 
 def test_seed_changes_the_result(config: RootCfg, tmp_path: Path):
