@@ -8,7 +8,7 @@ from mflab.metrics.consistency.field import IS_INSIDE
 from mflab.metrics.consistency.view_set import ViewSet
 
 # Mean colour difference of two views, as a share of what chance gives between them, below which a set shows one
-# picture. True views reach 0.8 at any contrast, those of bodies of revolution too; a picture in all places is at 0.
+# picture. True views reach 0.75 at any contrast, those of bodies of revolution too; a picture in all places is at 0.
 MAX_SHARE = 0.25
 # Overlap (intersection over union) of the two silhouettes that overlap least, from which on all count as one. Those of
 # bodies of revolution overlap by 1.00, those of the most compact other objects of this project by 0.6.

@@ -7,7 +7,7 @@ from mflab.metrics.ladder.criterion import Criterion
 from mflab.metrics.ladder.judge import FALSE_ALARMS, MONOTONE_RHO, POWER, area_under_curve, mean
 from mflab.metrics.ladder.measure import Measurement
 from mflab.metrics.ladder.perturbation import Kind
-from mflab.metrics.ladder.reactions import EXEMPT, MUST_REACT, is_monotone, rhos_of
+from mflab.metrics.ladder.reactions import EXEMPT, MUST_REACT, NEEDS_COLOUR, is_exempt, is_monotone, rhos_of
 from mflab.metrics.ladder.results import Results, badness
 from mflab.metrics.ladder.rungs import COLOUR_CHANGES
 
@@ -24,8 +24,6 @@ MUST_TELL: dict[str, tuple[tuple[str, float], ...]] = {
     ),
     "pc_min": (("texture", 1.0), ("janus", 1.0), ("hue", 45.0), ("gain", 20.0), ("swap_neighbours", 1.0)),
 }
-# Of a grey object it changes a few grey levels, less than the true views of two objects differ by.
-NEEDS_COLOUR = "hue"
 # Below it the strengths above are a pixel or less.
 TELLING_WIDTH = 128
 MIN_AUC, MIN_CLEAN_SC = 0.95, 0.9995
@@ -97,7 +95,7 @@ def _telling(results: Results, metric: str, perturbation: str, level: float, wid
     clean = [results.clean(name) for name, scene in results.scenes.items() if scene.kind not in EXEMPT]
 
     def is_judged(row: Measurement) -> bool:
-        return perturbation != NEEDS_COLOUR or not results.scenes[row.scene].is_grey
+        return not is_exempt(metric, perturbation, results.scenes[row.scene])
 
     def auc(some: Rows, true: Rows) -> float | None:
         return area_under_curve([badness(row, metric) for row in true], [badness(row, metric) for row in some])

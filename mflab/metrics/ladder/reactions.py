@@ -3,7 +3,7 @@
 import math
 
 from mflab.metrics.ladder.judge import MONOTONE_RHO
-from mflab.metrics.ladder.results import Results
+from mflab.metrics.ladder.results import Results, SceneFacts
 from mflab.metrics.ladder.scenes import PLAIN, SYMMETRIC
 
 # Metric -> perturbations that must move it monotonically.
@@ -14,6 +14,8 @@ MUST_REACT: dict[str, tuple[str, ...]] = {
 # Blind spots: silhouettes of symmetric objects hide poses, and flat colours hide where they were seen from.
 EXEMPT = (SYMMETRIC,)
 EXEMPT_PAIRS = {("pc", "azimuth"): (SYMMETRIC, PLAIN)}
+# Of a grey object it changes a few grey levels, less than the true views of two objects differ by.
+NEEDS_COLOUR = "hue"
 
 
 def monotone_scenes(results: Results) -> dict[str, bool]:
@@ -29,7 +31,7 @@ def monotone_scenes(results: Results) -> dict[str, bool]:
             results.rho(name, perturbation, metric)
             for metric, perturbations in MUST_REACT.items()
             for perturbation in perturbations
-            if scene.kind not in _exempt(metric, perturbation)
+            if not is_exempt(metric, perturbation, scene)
         ]
         found[name] = all(is_monotone(rho) for rho in rhos if not math.isnan(rho))
     return found
@@ -46,8 +48,11 @@ def monotone_pairs(results: Results) -> dict[str, float]:
     return shares
 
 
-def _exempt(metric: str, perturbation: str) -> tuple[str, ...]:
-    return EXEMPT_PAIRS[metric, perturbation] if (metric, perturbation) in EXEMPT_PAIRS else EXEMPT
+def is_exempt(metric: str, perturbation: str, scene: SceneFacts) -> bool:
+    """Whether a perturbation of a scene is a blind spot of a metric."""
+    pair = (metric, perturbation)
+    kinds = EXEMPT_PAIRS[pair] if pair in EXEMPT_PAIRS else EXEMPT
+    return scene.kind in kinds or (perturbation == NEEDS_COLOUR and scene.is_grey)
 
 
 def is_monotone(rho: float) -> bool:
@@ -66,6 +71,6 @@ def rhos_of(results: Results, metric: str, perturbation: str) -> dict[str, float
     rhos = {
         name: results.rho(name, perturbation, metric)
         for name, scene in results.scenes.items()
-        if scene.kind not in _exempt(metric, perturbation)
+        if not is_exempt(metric, perturbation, scene)
     }
     return {name: rho for name, rho in rhos.items() if not math.isnan(rho)}

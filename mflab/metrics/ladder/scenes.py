@@ -27,8 +27,8 @@ MOUSE, OBJECT, SYMMETRIC, THIN, CONCAVE, PLAIN, REAL = (
     "real",
 )
 # Mean chroma below which a turn of the hue hardly changes a colour: one by 45 degrees moves it by 7 grey levels of 255
-# on average. Saturation would not do, which is high for dark colours as well. The objects here have less than .07 or
-# more than .10.
+# on average. Saturation would not do, which is high for dark colours as well. The objects here have at most .08 or
+# at least .10.
 GREY = 0.085
 ELEVATIONS_DEG = (0, 20, 30)
 # Objects of a world that stand for it; the second mouse is grey.
