@@ -22,11 +22,14 @@ from mflab.sweep.stages.keys import step_records
 from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.route import Route, make_route
 from mflab.train import find_device, reference_mode, torch_generator
+from mflab.train.optim import check_optim
 
 # AdamW keeps two moments; the moving average is a fourth copy. Four bytes a number.
 _STATE_BYTES_PER_WEIGHT = 16
 # Raise when models are checked for more, or have more parameters: what was found before then does not stand.
 MODEL_CHECK_VERSION = 1
+# Parts of a config that a cell's inputs, baselines and model depend on: all but the optimiser, the sweep and the store.
+_COMMON_PARTS = ("data", "base_data", "model", "prompts", "curriculum", "train", "validation", "paths")
 # What a stage sets beside its prompt, and the value that needs no word because it leaves training as it is.
 _NEUTRAL = {
     "transition": "switch",
@@ -87,6 +90,17 @@ class PreparedTrial:
         return self.cell.inputs.curriculum
 
 
+@dataclass(frozen=True)
+class _Common:
+    """What does not depend on the optimiser; see `PreparedCell`."""
+
+    inputs: TrialInputs
+    keys: BaselineKeys
+    state_bytes: int
+    stages: tuple[StageSpan, ...]
+    views: tuple[ViewRecord, ...]
+
+
 class Preparer:
     """Opens and checks inputs; equal things are opened and checked once.
 
@@ -96,6 +110,8 @@ class Preparer:
 
     def __init__(self, cache: InputCache) -> None:
         self.cache = cache
+        self._commons: dict[tuple[int, ...], tuple[tuple[object, ...], _Common]] = {}
+        self._by_content: dict[str, _Common] = {}
         self._state_bytes: dict[str, int] = {}
         self._drawn: set[str] = set()
         self._styles: dict[str, str] = {}
@@ -106,22 +122,45 @@ class Preparer:
         Raises:
             MflabError: any input that is missing, broken or unfitting.
         """
+        check_optim(config.optim)
+        common = self._common(config)
+        return PreparedCell(
+            config=config,
+            overrides=overrides,
+            inputs=common.inputs,
+            identity=cell_identity(config, common.inputs),
+            keys=common.keys,
+            records=step_records(config, common.inputs),
+            state_bytes=common.state_bytes,
+            stages=common.stages,
+            views=common.views,
+        )
+
+    def _common(self, config: RootCfg) -> _Common:
+        """What a cell has in common with those that differ from it in the optimiser alone."""
+        parts = (*(getattr(config, name) for name in _COMMON_PARTS), config.seed)
+        # Cells share most parts of their configs (see `mflab.sweep.planning.cells`), and that is quickly seen.
+        same = tuple(map(id, parts))
+        if same not in self._commons:
+            equal = fingerprint(parts)
+            if equal not in self._by_content:
+                self._by_content[equal] = self._find_common(config)
+            # With the parts, so that no other part gets their place in memory.
+            self._commons[same] = (parts, self._by_content[equal])
+        return self._commons[same][1]
+
+    def _find_common(self, config: RootCfg) -> _Common:
         find_device(config.train.device)
         inputs = self.inputs(config)
         self._check_styles(inputs.prompts)
         self._check_stages(config, inputs)
-        curriculum = inputs.curriculum
         source = inputs.sources.val
         views = zip(source.view_names, source.azimuths_deg, source.elevations_deg, strict=True)
-        return PreparedCell(
-            config=config,
-            overrides=overrides,
+        return _Common(
             inputs=inputs,
-            identity=cell_identity(config, inputs),
             keys=baseline_keys(config, inputs),
-            records=step_records(config, inputs),
             state_bytes=self._check_model(config, inputs),
-            stages=tuple(_span(stage) for stage in (curriculum.stages if curriculum else ())),
+            stages=tuple(_span(stage) for stage in (inputs.curriculum.stages if inputs.curriculum else ())),
             views=tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views),
         )
 
