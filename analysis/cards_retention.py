@@ -19,7 +19,7 @@ from mflab.results import PRIOR, Status
 
 COLLAPSE = ("collapse/diversity", "collapse/to_input")
 CONSISTENCY = tuple(
-    f"consistency/{name}" for name in ("inconsistent", "sc", "sc_min", "et_max", "pc", "pc_min", "ti", "vc")
+    f"consistency/{name}" for name in ("inconsistent", "sc", "sc_min", "et_max", "pc", "pc_min", "ti", "loo", "vc")
 )
 # A column's number of a run, None if it was not measured.
 Value = Callable[[RunVerdict], float | None]

@@ -27,6 +27,12 @@ SET_WORDS: dict[str, tuple[str, str, str]] = {
         "log gain",
         "lower",
     ),
+    "consistency/loo": (
+        "Leave-one-out: foreground PSNR of each view predicted from hull and colours of the others at 64 px, mean over "
+        "views; compare sets of one object only.",
+        "dB",
+        "higher",
+    ),
     "consistency/vc": (
         "Convenience score sc_min^10 x clip((pc - 0.15) / 0.70, 0, 1); for ranking only, read its parts.",
         "",

@@ -15,6 +15,7 @@ TRUE_SETS = {
     "consistency/pc": 0.75,
     "consistency/pc_min": 0.65,
     "consistency/ti": 0.03,
+    "consistency/loo": 17.2,
     "consistency/vc": 0.85,
     "consistency/culprit": -1.0,
     "consistency/inconsistent": 0.0,
