@@ -83,6 +83,8 @@ def replicate(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Run]:
     """
     if not seeds:
         raise MflabError("A design must have at least one seed, but got none; set sweep.seeds.")
+    if min(seeds) < 0:
+        raise MflabError(f"Seeds must be at least 0, but got {list(seeds)}; set sweep.seeds.")
     if len(set(seeds)) < len(seeds):
         raise MflabError(f"Seeds must differ, but got {list(seeds)}; drop the repeated ones.")
     return [Run(dict(cell), seed) for seed in seeds for cell in cells]

@@ -43,13 +43,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     rig = None if args.azimuths is None else claimed_rig(args.azimuths, args.elevation, args.fov, args.radius)
     given = read_camera_input(args.folder, args.list, rig, args.max_sets)
     check = check_camera_claims(given.views, torch.Generator().manual_seed(SEED))
-    sentences = [*_about(given), *check.findings()]
+    findings = check.findings(given.view_numbers)
+    sentences = [*_about(given), *findings]
     if not args.json:
         _print_table(check, console)
         for sentence in sentences:
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     result = {
         **check.to_json(),
+        "findings": findings,
         "folder": str(args.folder),
         "names": list(given.names),
         "sets_found": given.num_found,

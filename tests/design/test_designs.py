@@ -48,3 +48,8 @@ def test_wrong_designs_name_the_options() -> None:
         replicate([{}], [])
     with pytest.raises(MflabError, match="Seeds must differ"):
         replicate([{}], [1, 1])
+
+
+def test_negative_seeds_are_refused() -> None:
+    with pytest.raises(MflabError, match=r"Seeds must be at least 0, but got \[0, -1\]"):
+        replicate([{"a": "x"}], [0, -1])

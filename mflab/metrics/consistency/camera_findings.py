@@ -1,6 +1,7 @@
 """What a camera check found, in sentences and as JSON values."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,12 @@ class CameraCheck:
         """At least one of the claims could be judged."""
         return any(part is not None and part.decidable for part in (self.elevation, self.step, self.order))
 
-    def findings(self) -> list[str]:
-        """What is wrong, undecidable or fine, in sentences."""
+    def findings(self, numbers: Sequence[int] | None = None) -> list[str]:
+        """What is wrong, undecidable or fine, in sentences.
+
+        Args:
+            numbers: what the views are called; None counts them from 0.
+        """
         if self.elevation is None:
             return [
                 f"None of {self.num_sets} sets can be judged: in each some view shows no object or fills the frame."
@@ -62,7 +67,7 @@ class CameraCheck:
                 f"claim {abs(self.step.claimed):.1f}."
             )
         if self.order is not None and self.order.mismatch:
-            said.append(_order_sentence(self.order))
+            said.append(_order_sentence(self.order, numbers or range(len(self.order.order))))
         if said and self.coherence < GOOD_COHERENCE:
             said.append(
                 f"Even so their coherence is only {self.coherence:.3f}, of {self.coherence_claimed:.3f} as claimed: "
@@ -121,12 +126,13 @@ class CameraCheck:
         }
 
 
-def _order_sentence(order: OrderCheck) -> str:
+def _order_sentence(order: OrderCheck, numbers: Sequence[int]) -> str:
     if order.is_reversed:
         return "The images go round the object the other way than the cameras: their order is reversed."
-    images = ", ".join(str(image) for image in order.order)
+    images = ", ".join(str(numbers[image]) for image in order.order)
+    moved = tuple(numbers[camera] for camera in order.moved)
     return (
-        f"The images are not in the order of the cameras: cameras {_listed(order.moved)} have one another's images, "
+        f"The images are not in the order of the cameras: cameras {_listed(moved)} have one another's images, "
         f"and the order {images} fits."
     )
 

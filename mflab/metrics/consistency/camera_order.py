@@ -18,6 +18,8 @@ from mflab.metrics.consistency.view_set import ViewSet
 PAIR_WIDTH = 32
 # Orders that silhouettes of all views decide between, and views whose orders can be listed.
 NUM_FINALISTS, MAX_VIEWS = 5, 8
+# Orders that differ by less in SC0 fit alike.
+SAME_COHERENCE = 0.002
 Order = tuple[int, ...]
 
 
@@ -79,7 +81,9 @@ def check_order(view_set: ViewSet) -> OrderCheck:
     finalists = _ranked(view_set, rolls)
     candidates = {claimed, tuple(-image % num_views for image in claimed), *finalists[:NUM_FINALISTS], finalists[-1]}
     coherence = {order: mean_coherence(reordered(view_set, order)) for order in candidates}
-    best = max(coherence, key=coherence.__getitem__)
+    highest = max(coherence.values())
+    # An irregular ring may look nearly the same after a turn: of equals, the one that moves the fewest images.
+    best = min((order for order in coherence if coherence[order] >= highest - SAME_COHERENCE), key=_num_moved)
     opposite = mean_coherence(view_set, orbit.turned_back())
     values = [*coherence.values(), opposite]
     is_decidable = not is_round(view_set) and max(values) - min(values) > MIN_RANGE
@@ -160,5 +164,8 @@ def _ranked(view_set: ViewSet, rolls: list[int]) -> list[Order]:
 
 def _least_moved(order: Order, rolls: list[int]) -> Order:
     """Of the orders that a turn of the world makes equal the one that moves the fewest images."""
-    turned = [order[places:] + order[:places] for places in rolls]
-    return min(turned, key=lambda one: sum(camera != image for camera, image in enumerate(one)))
+    return min((order[places:] + order[:places] for places in rolls), key=_num_moved)
+
+
+def _num_moved(order: Order) -> int:
+    return sum(camera != image for camera, image in enumerate(order))

@@ -58,10 +58,11 @@ def _check(source: SceneSource, config: RootCfg) -> dict[str, Any]:
         return _said(False, "not checked: the images carry no alpha; see python -m mflab.metrics cameras")
     views = ViewSet(torch.stack(colours), torch.stack(alphas), Cameras.stacked(cameras))
     try:
-        check = check_camera_claims(views.select(evenly(views.num_views, MAX_VIEWS)), torch.Generator().manual_seed(0))
+        numbers = evenly(views.num_views, MAX_VIEWS)
+        check = check_camera_claims(views.select(numbers), torch.Generator().manual_seed(0))
     except MflabError as error:
         return _said(False, f"not checked: {error}")
-    return _said(check.mismatch, *check.findings())
+    return _said(check.mismatch, *check.findings(numbers))
 
 
 def _said(mismatch: bool, *findings: str) -> dict[str, Any]:
