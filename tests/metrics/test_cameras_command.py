@@ -79,6 +79,17 @@ def test_swapped_pictures_are_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert len(output.splitlines()) == 1
 
 
+def test_views_of_a_ring_are_named_by_their_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = ProceduralScenes(World.mice, RIGS["facelift32"], 64, 3, 1)[0]
+    order = [{5: 10, 10: 5}.get(view, view) for view in range(32)]
+    write_scene(tmp_path, 0, replace(scene, rgba=scene.rgba[order]))
+    status, result, output = checked(capsys, tmp_path)
+    assert status == 1 and result["views"] == [0, 5, 10, 16, 21, 26]
+    (finding,) = result["findings"]
+    assert "cameras 5 and 10 have one another's images, and the order 0, 10, 5, 16, 21, 26 fits." in finding
+    assert finding in output
+
+
 def test_unusable_input_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain = pictures(tmp_path / "plain", list(range(6)))
     mixed = pictures(tmp_path / "mixed", list(range(6)))

@@ -2,32 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.curriculum import Curriculum, Stage
 from mflab.data.augment import get_augmentation
 from mflab.errors import MflabError
-from mflab.model import make_model, weights_fingerprint
+from mflab.model import weights_fingerprint
 from mflab.prompts import PromptEmbeddings
 from mflab.results import StageSpan, ViewRecord
 from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys
 from mflab.sweep.planning.cells import with_seed
-from mflab.sweep.planning.findings import kept_finding
-from mflab.sweep.planning.provenance import package_versions
-from mflab.sweep.stages.identity import TRAINING_VERSION, cell_identity, id_under_seed
+from mflab.sweep.planning.model_check import state_bytes
+from mflab.sweep.stages.identity import cell_identity, id_under_seed
 from mflab.sweep.stages.inputs import TrialInputs, open_inputs
 from mflab.sweep.stages.keys import step_records
 from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.route import Route, make_route
-from mflab.train import find_device, reference_mode, torch_generator
+from mflab.train import find_device, reference_mode
 from mflab.train.optim import check_optim
 
-# AdamW keeps two moments; the moving average is a fourth copy. Four bytes a number.
-_STATE_BYTES_PER_WEIGHT = 16
-# Raise when models are checked for more, or have more parameters: what was found before then does not stand.
-MODEL_CHECK_VERSION = 1
 # Parts of a config that a cell's inputs, baselines and model depend on: all but the optimiser, the sweep and the store.
 _COMMON_PARTS = ("data", "base_data", "model", "prompts", "curriculum", "train", "validation", "paths")
 # What a stage sets beside its prompt, and the value that needs no word because it leaves training as it is.
@@ -196,20 +189,10 @@ class Preparer:
                 self._drawn.add(key)
 
     def _check_model(self, config: RootCfg, inputs: TrialInputs) -> int:
-        """Bytes of a state. Builds the model and drops it: a shape that no model can have must not wait for a worker to
-        be found. What was found is kept, since building one takes the import of diffusers: seconds and 0.2 GB."""
         num_views = len(inputs.sources.train.view_names)
-        own = [config.model, weights_fingerprint(config.model.weights), config.data.size, num_views]
-        key = fingerprint(own)
-
-        def check() -> dict[str, Any]:
-            model = make_model(config.model, config.data.size, num_views, torch_generator(0, "check"))
-            return {"parameters": sum(value.numel() for value in model.unet.parameters())}
-
+        key = fingerprint([config.model, weights_fingerprint(config.model.weights), config.data.size, num_views])
         if key not in self._state_bytes:
-            depends_on = [MODEL_CHECK_VERSION, TRAINING_VERSION, package_versions(), *own]
-            found = kept_finding(Path(config.paths.outputs), "model", depends_on, check)
-            self._state_bytes[key] = _STATE_BYTES_PER_WEIGHT * found["parameters"]
+            self._state_bytes[key] = state_bytes(config, num_views)
         return self._state_bytes[key]
 
 

@@ -15,7 +15,7 @@ from mflab.design import parse_factors
 from mflab.errors import MflabError
 from mflab.model import ModelCfg, MVDiffusion, make_model
 from mflab.results import read_plan
-from mflab.sweep.planning import prepare
+from mflab.sweep.planning import model_check
 from mflab.sweep.planning.cells import compose_cells
 from mflab.sweep.planning.findings import kept_finding
 from mflab.sweep.planning.prepare import Preparer
@@ -63,7 +63,7 @@ def test_a_model_is_built_for_the_first_plan_alone(
         built.append(cfg)
         return make_model(cfg, *rest)
 
-    monkeypatch.setattr(prepare, "make_model", make)
+    monkeypatch.setattr(model_check, "make_model", make)
     paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.dry_run=true"]
     assert sweep([*TINY, *paths, "sweep.name=first"]) == 0
     first = read_plan(tmp_path / "first").disk_bytes
