@@ -16,10 +16,8 @@ from mflab.data.reader import find_samples, read_scene
 from mflab.data.scenes import Scene, composite
 from mflab.errors import MflabError
 from mflab.geometry import Cameras, Rig, check_cameras
-from mflab.metrics.consistency import ViewSet, estimate_alpha
+from mflab.metrics.consistency import CHECK_WIDTH, ViewSet, estimate_alpha, evenly
 
-# Views beyond these are left out, evenly: the check's time grows with their square.
-MAX_VIEWS = 6
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 MODES = {"RGBA": AlphaMode.straight, "RGB": AlphaMode.opaque}
 
@@ -32,8 +30,6 @@ class CameraInput:
         views: batch [S, V] of sets of one rig.
         names: name of each set.
         num_found: sets in the folder or list.
-        view_numbers: numbers of the views that are looked at.
-        num_views: views of each set in the folder.
         has_alpha: masks come from the images' alpha, else they were estimated from colours on white.
         source: where the cameras come from, for people.
     """
@@ -41,8 +37,6 @@ class CameraInput:
     views: ViewSet
     names: tuple[str, ...]
     num_found: int
-    view_numbers: tuple[int, ...]
-    num_views: int
     has_alpha: bool
     source: str
 
@@ -69,18 +63,15 @@ def read_camera_input(folder: Path, listing: Path | None, rig: Rig | None, max_s
     first = samples[names[0]]
     claimed = rig if rig is not None else _claimed_rig(first)
     scenes = [_read(samples[name], files[name], claimed, rig is not None, alpha) for name in names]
-    numbers = tuple(evenly(claimed.num_views, MAX_VIEWS))
-    sets = [_view_set(scene, alpha).select(numbers) for scene in scenes]
-    sizes = {one.width for one in sets}
+    sizes = {scene.rgba.shape[-1] for scene in scenes}
     if len(sizes) > 1:
         raise MflabError(f"All sets must have one image size, but got widths {sorted(sizes)} in {folder}; resize them.")
+    sets = [_view_set(scene, alpha) for scene in scenes]
     images, masks = torch.stack([one.images for one in sets]), torch.stack([one.alpha for one in sets])
     return CameraInput(
         ViewSet(images, masks, Cameras.stacked([one.cameras for one in sets])),
         tuple(names),
         len(samples),
-        numbers,
-        claimed.num_views,
         alpha is AlphaMode.straight,
         f"{CAMERA_FILE} of each sample" if rig is None else "the command line",
     )
@@ -109,11 +100,16 @@ def claimed_rig(azimuths_deg: Sequence[float], elevation_deg: float, fov_deg: fl
 
 def _find_sets(folder: Path, listing: Path | None) -> dict[str, Path]:
     if not folder.is_dir():
-        raise MflabError(f"A folder of images must exist, but {folder} does not; check the path.")
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise MflabError(f"Images must lie in a folder, but {folder} {problem}; check the path.")
     if listing is not None:
         return find_samples(folder, str(listing))
     if _images(folder):
         return {folder.name: folder}
+    if not any(folder.glob("sample_*")):
+        raise MflabError(
+            f"A folder must hold images or sample_* folders, but {folder} holds neither; give the folder that does."
+        )
     return find_samples(folder, None)
 
 
@@ -144,12 +140,7 @@ def _alpha_mode(paths: Sequence[Path]) -> AlphaMode:
 
 def _claimed_rig(folder: Path) -> Rig:
     """The rig of a sample's own camera file."""
-    path = folder / CAMERA_FILE
-    if not path.is_file():
-        raise MflabError(
-            f"Cameras must be known to be checked, but {folder} has no {CAMERA_FILE}; give --azimuths, --elevation, "
-            "--fov and --radius."
-        )
+    path = _camera_file(folder)
     frames = read_json(path).get("frames")
     if not isinstance(frames, list) or len(frames) < 2:
         raise MflabError(f"A camera file must list at least 2 frames, but {path} does not; write it again.")
@@ -164,15 +155,27 @@ def _claimed_rig(folder: Path) -> Rig:
     return Rig(f"of {path}", names, *(tuple(values.tolist()) for values in angles))
 
 
+def _camera_file(folder: Path) -> Path:
+    path = folder / CAMERA_FILE
+    if not path.is_file():
+        raise MflabError(
+            f"Cameras must be known to be checked, but {folder} has no {CAMERA_FILE}; give --azimuths, --elevation, "
+            "--fov and --radius."
+        )
+    return path
+
+
 def _read(folder: Path, paths: list[Path], rig: Rig, is_declared: bool, alpha: AlphaMode) -> Scene:
+    if len(paths) != rig.num_views:
+        remedy = "give one azimuth per image" if is_declared else f"write the camera of every image to {CAMERA_FILE}"
+        raise MflabError(
+            f"Every image needs its camera, but {folder} has {len(paths)} images for {rig.num_views} cameras; {remedy}."
+        )
     if sample_images(folder):
+        if not is_declared:
+            _camera_file(folder)
         source = CameraSource.rig if is_declared else CameraSource.sample
         return read_scene(folder, Layout(rig, alpha=alpha, cameras=source))
-    if len(paths) != rig.num_views:
-        raise MflabError(
-            f"Every image needs its camera, but {folder} has {len(paths)} images and the rig {rig.num_views} views; "
-            "give one azimuth per image."
-        )
     images = [read_image(path, alpha) for path in paths]
     sizes = {tuple(image.shape[-2:]) for image in images}
     height, width = images[0].shape[-2:]
@@ -186,13 +189,6 @@ def _read(folder: Path, paths: list[Path], rig: Rig, is_declared: bool, alpha: A
 def _view_set(scene: Scene, alpha: AlphaMode) -> ViewSet:
     assert scene.cameras is not None
     colours, mask = composite(scene.rgba, "white")
-    return ViewSet(colours, mask if alpha is AlphaMode.straight else estimate_alpha(colours), scene.cameras)
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """At most that many numbers below `count`, evenly spread from 0.
-
-    >>> evenly(6, 4), evenly(3, 4)
-    ([0, 1, 3, 4], [0, 1, 2])
-    """
-    return [index * count // most for index in range(most)] if count > most else list(range(count))
+    views = ViewSet(colours, mask if alpha is AlphaMode.straight else estimate_alpha(colours), scene.cameras)
+    # The check looks no closer, and many views of many sets take much memory.
+    return views.resized(min(CHECK_WIDTH, views.width))

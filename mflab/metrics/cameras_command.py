@@ -23,7 +23,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "cameras",
         help="check whether images fit the elevation, azimuth step and order of their cameras",
-        description="Exit status: 0 the cameras fit or cannot be told, 1 they do not fit, 2 unusable input.",
+        description="From the silhouettes of all views: the elevation and the azimuth step that fit them best, images "
+        "under another's camera, and images that fit none of the others. Says what differs from the cameras' claims, "
+        "then one JSON object. Exit status: 0 the cameras fit or cannot be told, 1 they do not fit, 2 unusable input.",
     )
     parser.add_argument("folder", type=Path, help="dataset of sample_* folders, one sample, or a folder of images")
     parser.add_argument("--list", type=Path, metavar="FILE", help="list of sample folders, relative to FOLDER")
@@ -43,19 +45,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
     rig = None if args.azimuths is None else claimed_rig(args.azimuths, args.elevation, args.fov, args.radius)
     given = read_camera_input(args.folder, args.list, rig, args.max_sets)
     check = check_camera_claims(given.views, torch.Generator().manual_seed(SEED))
-    findings = check.findings(given.view_numbers)
-    sentences = [*_about(given), *findings]
+    findings = check.findings()
+    sentences = [*_about(given, check), *findings]
     if not args.json:
         _print_table(check, console)
         for sentence in sentences:
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     result = {
         **check.to_json(),
-        "findings": findings,
         "folder": str(args.folder),
         "names": list(given.names),
         "sets_found": given.num_found,
-        "views": list(given.view_numbers),
         "mask_source": "alpha" if given.has_alpha else "estimated",
         "camera_source": given.source,
     }
@@ -63,11 +63,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 1 if check.mismatch else 0
 
 
-def _about(given: CameraInput) -> list[str]:
+def _about(given: CameraInput, check: CameraCheck) -> list[str]:
     """What was looked at, where that is not all or not as stored."""
     said = [f"Looked at {len(given.names)} of {given.num_found} sets with the cameras of {given.source}."]
-    if len(given.view_numbers) < given.num_views:
-        said.append(f"Looked at {len(given.view_numbers)} of {given.num_views} views of each: {given.view_numbers}.")
+    if check.views and len(check.views) + len(check.strays) < check.num_views:
+        views = ", ".join(map(str, check.views))
+        said.append(f"Elevation, step and order are those of views {views}, which judge the others.")
+    if check.order is not None and check.step is None:
+        views = ", ".join(map(str, check.views))
+        said.append(f"The azimuth step was not checked: the cameras of views {views} do not step equally.")
     if not given.has_alpha:
         said.append("The images carry no alpha: masks were estimated from colours on white.")
     return said
@@ -85,11 +89,20 @@ def _print_table(check: CameraCheck, console: Console) -> None:
     if order is None:
         table.add_row("order", "-", "-", "-", "not checked")
     else:
-        claimed, found = (" ".join(map(str, numbers)) for numbers in (range(len(order.order)), order.order))
+        images = [check.views[image] for image in order.order]
+        claimed, found = (" ".join(map(str, numbers)) for numbers in (check.views, images))
         found = f"{found} reversed" if order.is_reversed else found
         result = "mismatch" if order.mismatch else "fits" if order.decidable else "undecidable"
         table.add_row("order", claimed, found, f"{order.gain:+.4f}", result)
+        strays = " ".join(map(str, check.strays))
+        table.add_row("views that fit", "all", f"not {strays}" if check.strays else "all", "-", _views_result(check))
     console.print(table)
+
+
+def _views_result(check: CameraCheck) -> str:
+    if not check.decidable:
+        return "undecidable"
+    return "mismatch" if check.strays or check.is_incoherent else "fits"
 
 
 def _result(scan: AngleScan) -> str:

@@ -52,6 +52,7 @@ def test_true_cameras_of_a_dataset_pass(tmp_path: Path, capsys: pytest.CaptureFi
     assert result["elevation"]["estimated"] == pytest.approx(20, abs=2.5)
     assert (result["sets"], result["sets_found"], result["names"]) == (1, 2, ["sample_000000"])
     assert result["mask_source"] == "alpha" and result["azimuth_step"] is None
+    assert "The azimuth step was not checked: the cameras of views 0, 1, 2, 3, 4, 5 do not step equally." in output
     assert "Looked at 1 of 2 sets" in output and "The images fit the claimed cameras" in output
 
 
@@ -79,26 +80,50 @@ def test_swapped_pictures_are_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert len(output.splitlines()) == 1
 
 
-def test_views_of_a_ring_are_named_by_their_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def ring(root: Path, swapped: dict[int, int]) -> Path:
+    """A mouse from 32 sides, some of its images under one another's cameras."""
     scene = ProceduralScenes(World.mice, RIGS["facelift32"], 64, 3, 1)[0]
-    order = [{5: 10, 10: 5}.get(view, view) for view in range(32)]
-    write_scene(tmp_path, 0, replace(scene, rgba=scene.rgba[order]))
-    status, result, output = checked(capsys, tmp_path)
-    assert status == 1 and result["views"] == [0, 5, 10, 16, 21, 26]
+    order = [swapped.get(view, view) for view in range(32)]
+    write_scene(root, 0, replace(scene, rgba=scene.rgba[order]))
+    return root
+
+
+def test_views_of_a_ring_are_named_by_their_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, result, output = checked(capsys, ring(tmp_path, {5: 10, 10: 5}))
+    assert status == 1 and result["views"] == [0, 5, 10, 15, 20, 25] and result["num_views"] == 32
     (finding,) = result["findings"]
-    assert "cameras 5 and 10 have one another's images, and the order 0, 10, 5, 16, 21, 26 fits." in finding
-    assert finding in output
+    assert "cameras 5 and 10 have one another's images, and the order 0, 10, 5, 15, 20, 25 fits." in finding
+    assert finding in output and "0 10 5 15 20 25" in output
+    assert result["azimuth_step"]["claimed"] == pytest.approx(-56.25, abs=0.1)
+
+
+def test_views_beside_those_that_are_searched_are_judged_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, result, output = checked(capsys, ring(tmp_path, {6: 7, 7: 6}))
+    assert status == 1 and result["strays"] == [{"view": 6, "fits": 7}, {"view": 7, "fits": 6}]
+    assert result["findings"] == ["Not all images fit the others: cameras 6 and 7 have one another's images."]
+    assert "not 6 7" in output and "20, 25, which judge the others." in output
 
 
 def test_unusable_input_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain = pictures(tmp_path / "plain", list(range(6)))
-    mixed = pictures(tmp_path / "mixed", list(range(6)))
+    mixed, empty = pictures(tmp_path / "mixed", list(range(6))), tmp_path / "empty"
+    empty.mkdir()
+    short = write(tmp_path / "short") / "sample_000000"
+    (short / "images" / "cam_005.png").unlink()
     Image.new("RGBA", (64, 64)).save(mixed / "view_9.png")
     for arguments, message in (
-        ([tmp_path / "missing"], "missing does not; check the path"),
+        ([tmp_path / "missing"], "missing does not exist; check the path"),
+        ([plain / "view_8.png"], "view_8.png is a file; check the path"),
+        ([empty], "empty holds neither; give the folder that does"),
+        ([short], "has 5 images for 6 cameras; write the camera of every image to opencv_cameras.json"),
         ([plain], "has no opencv_cameras.json; give --azimuths"),
         ([plain, "--azimuths", "0", "60"], "need both azimuths and an elevation"),
-        ([plain, "--azimuths", "0", "60", "--elevation", "0"], "has 6 images and the rig 2 views"),
+        (
+            [plain, "--azimuths", "0", "60", "--elevation", "0"],
+            "has 6 images for 2 cameras; give one azimuth per image",
+        ),
         ([plain, *AZIMUTHS, "--elevation", "90"], "elevation must lie in"),
         ([plain, *AZIMUTHS, "--elevation", "0", "--max-sets", "0"], "max_sets must be at least 1"),
         ([mixed, *AZIMUTHS, "--elevation", "0"], "All images must be RGBA, or all RGB on white"),

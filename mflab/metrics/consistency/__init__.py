@@ -8,7 +8,7 @@ to about 10 %. Strong highlights lower photo-consistency; estimated masks of nea
 """
 
 from mflab.metrics.consistency.attribution import best_without, drop_one_photo, drop_one_silhouette
-from mflab.metrics.consistency.camera_check import check_camera_claims, quick_camera_check
+from mflab.metrics.consistency.camera_check import CHECK_WIDTH, check_camera_claims, quick_camera_check
 from mflab.metrics.consistency.camera_findings import CameraCheck
 from mflab.metrics.consistency.camera_order import OrderCheck, check_order
 from mflab.metrics.consistency.camera_scan import AngleScan, quick_elevation, scan_elevation, scan_step
@@ -21,11 +21,13 @@ from mflab.metrics.consistency.measure import Consistency, convenience_score, me
 from mflab.metrics.consistency.photo import Photo, photo_consistency
 from mflab.metrics.consistency.sharpness import Sharpness, sharpness_spread
 from mflab.metrics.consistency.silhouette import Silhouette, silhouette_coherence
+from mflab.metrics.consistency.spread import evenly
 from mflab.metrics.consistency.thresholds import THRESHOLDS, Band, ConsistencyThresholds, Limits
 from mflab.metrics.consistency.tint import Tint, tint_spread
 from mflab.metrics.consistency.view_set import ViewSet
 
 __all__ = [
+    "CHECK_WIDTH",
     "CONSISTENCY_METRICS",
     "THRESHOLDS",
     "AngleScan",
@@ -51,6 +53,7 @@ __all__ = [
     "drop_one_silhouette",
     "epipolar_tangency",
     "estimate_alpha",
+    "evenly",
     "hull_depth",
     "leave_one_out",
     "measure_consistency",

@@ -1,21 +1,15 @@
 """Self-check of claimed cameras: do elevation, azimuth step and order of the views fit their silhouettes?"""
 
 import math
-from dataclasses import replace
 
 import torch
 
 from mflab.metrics.consistency.alike import has_one_silhouette
+from mflab.metrics.consistency.camera_claims import Claims
 from mflab.metrics.consistency.camera_findings import CameraCheck
-from mflab.metrics.consistency.camera_order import check_order, corrected_order
-from mflab.metrics.consistency.camera_scan import (
-    mean_coherence,
-    quick_elevation,
-    scan_elevation,
-    scan_step,
-)
+from mflab.metrics.consistency.camera_scan import mean_coherence, quick_elevation
 from mflab.metrics.consistency.field import IS_INSIDE
-from mflab.metrics.consistency.orbit import Orbit
+from mflab.metrics.consistency.spread import spread_views
 from mflab.metrics.consistency.thresholds import THRESHOLDS
 from mflab.metrics.consistency.view_set import ViewSet
 from mflab.metrics.threads import serial
@@ -28,8 +22,10 @@ CHECK_WIDTH = 64
 def check_camera_claims(view_set: ViewSet, generator: torch.Generator) -> CameraCheck:
     """Returns whether elevation, azimuth step and order of the cameras are what the images show.
 
-    Each is searched for with the others as claimed. If several look wrong, the one whose correction helps coherence
-    most is put right first and the others are searched for again, since a wrong order makes every elevation look wrong.
+    Each is searched for on at most six views with the others as claimed. If several look wrong, the one whose
+    correction helps coherence most is put right first and the others are searched for again, since a wrong order makes
+    every elevation look wrong. A view without which the others fit is left out of them like that. In the end the six
+    judge every other view.
 
     What cannot be seen: a turn of all views about the vertical, a mirrored object whose views run backwards, a common
     scale of focal length and distance up to about 10 %, and anything about objects that are rotationally symmetric. The
@@ -45,30 +41,22 @@ def check_camera_claims(view_set: ViewSet, generator: torch.Generator) -> Camera
     views, num_round = _judged(view_set)
     if views is None:
         return _nothing(view_set)
-    claimed = mean_coherence(views)
-    elevation, step, order = scan_elevation(views, generator), scan_step(views), check_order(views)
-    right: set[str] = set()
-    while True:
-        parts = {"elevation": elevation, "step": step, "order": order}
-        wrong = {
-            name: part.gain for name, part in parts.items() if part is not None and part.mismatch and name not in right
-        }
-        if not wrong:
-            break
-        worst = max(wrong, key=wrong.__getitem__)
-        right.add(worst)
-        orbit = Orbit.of(views.cameras)
-        if worst == "order":
-            views = corrected_order(views, order)
-        elif worst == "step" and step is not None:
-            views = replace(views, cameras=orbit.restepped(step.estimated))
-        else:
-            views = replace(views, cameras=orbit.raised(elevation.error))
-        elevation = elevation if "elevation" in right else scan_elevation(views, generator)
-        step = step if "step" in right else scan_step(views)
-        order = order if "order" in right else check_order(views)
+    claims = Claims(views, generator)
+    claimed = mean_coherence(claims.core_views)
+    while (worst := claims.worst()) is not None:
+        claims.correct(worst)
     return CameraCheck(
-        elevation, step, order, _num_sets(view_set), len(views.images), num_round, claimed, mean_coherence(views)
+        claims.elevation,
+        claims.step,
+        claims.order,
+        claims.placed_strays(),
+        claims.core,
+        view_set.num_views,
+        _num_sets(view_set),
+        len(views.images),
+        num_round,
+        claimed,
+        mean_coherence(claims.core_views),
     )
 
 
@@ -77,7 +65,7 @@ def quick_camera_check(view_set: ViewSet) -> CameraCheck:
     """Returns the check of the elevation alone, from silhouettes at offsets up to 20 degrees from the claim.
 
     Args:
-        view_set: one or more sets of one rig.
+        view_set: one or more sets of one rig; of more than six views, six are looked at.
 
     Raises:
         MflabError: as `check_camera_claims`.
@@ -85,10 +73,12 @@ def quick_camera_check(view_set: ViewSet) -> CameraCheck:
     views, num_round = _judged(view_set)
     if views is None:
         return _nothing(view_set)
-    scan = quick_elevation(views)
+    core = spread_views(views.cameras)
+    scan = quick_elevation(views.select(core))
     claimed = scan.coherence[scan.angles.index(scan.claimed)]
     best = claimed + (scan.gain if scan.mismatch else 0.0)
-    return CameraCheck(scan, None, None, _num_sets(view_set), len(views.images), num_round, claimed, best)
+    sizes = (view_set.num_views, _num_sets(view_set), len(views.images), num_round)
+    return CameraCheck(scan, None, None, {}, core, *sizes, claimed, best)
 
 
 def _judged(view_set: ViewSet) -> tuple[ViewSet | None, int]:
@@ -102,14 +92,15 @@ def _judged(view_set: ViewSet) -> tuple[ViewSet | None, int]:
     if not bool(is_judged.any()):
         return None, 0
     judged = views.take(is_judged.nonzero()[:, 0].tolist()).resized(min(CHECK_WIDTH, views.width))
-    telling = ~has_one_silhouette(judged)
+    telling = ~has_one_silhouette(judged.select(spread_views(judged.cameras)))
     if not bool(telling.any()):
         return judged, 0
     return judged.take(telling.nonzero()[:, 0].tolist()), int((~telling).sum())
 
 
 def _nothing(view_set: ViewSet) -> CameraCheck:
-    return CameraCheck(None, None, None, _num_sets(view_set), 0, 0, math.nan, math.nan)
+    sizes = (view_set.num_views, _num_sets(view_set), 0, 0)
+    return CameraCheck(None, None, None, {}, (), *sizes, math.nan, math.nan)
 
 
 def _num_sets(view_set: ViewSet) -> int:

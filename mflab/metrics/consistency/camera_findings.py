@@ -1,12 +1,13 @@
 """What a camera check found, in sentences and as JSON values."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mflab.metrics.consistency.camera_order import OrderCheck
 from mflab.metrics.consistency.camera_scan import AngleScan
+from mflab.metrics.consistency.camera_sentences import order_sentence, stray_sentence
 
 # SC0 at 64 pixels below which views do not fit one another well: true views reach 0.97 and more.
 GOOD_COHERENCE = 0.95
@@ -18,8 +19,13 @@ class CameraCheck:
 
     Attributes:
         elevation: scan over the elevation; None where no set can be judged.
-        step: scan over the azimuth step; None for irregular views and in the quick check.
-        order: search over the order; None in the quick check.
+        step: scan over the azimuth step from one of `views` to the next; None for irregular views and in the quick
+            check.
+        order: search over the order of `views`; None in the quick check.
+        strays: numbers of views whose images do not fit `views`, each with the camera that its image does fit, -1 for
+            none; not looked for in the quick check.
+        views: numbers of the views that elevation, step and order were searched for on.
+        num_views: views of each set.
         num_sets: sets given.
         num_judged: sets that count: their views all show an object of reasonable size.
         num_round: sets left out of these because their silhouettes are the same from all sides; 0 where all are.
@@ -30,6 +36,9 @@ class CameraCheck:
     elevation: AngleScan | None
     step: AngleScan | None
     order: OrderCheck | None
+    strays: Mapping[int, int]
+    views: tuple[int, ...]
+    num_views: int
     num_sets: int
     num_judged: int
     num_round: int
@@ -38,58 +47,74 @@ class CameraCheck:
 
     @property
     def mismatch(self) -> bool:
-        return any(part is not None and part.mismatch for part in (self.elevation, self.step, self.order))
+        """A claim is wrong, or the views do not fit one another whatever the cameras."""
+        parts = (self.elevation, self.step, self.order)
+        return self.is_incoherent or bool(self.strays) or any(part is not None and part.mismatch for part in parts)
 
     @property
     def decidable(self) -> bool:
         """At least one of the claims could be judged."""
         return any(part is not None and part.decidable for part in (self.elevation, self.step, self.order))
 
-    def findings(self, numbers: Sequence[int] | None = None) -> list[str]:
-        """What is wrong, undecidable or fine, in sentences.
+    @property
+    def is_incoherent(self) -> bool:
+        """Even once everything that was found is put right, the views do not fit one another."""
+        return self.decidable and self.coherence < GOOD_COHERENCE
 
-        Args:
-            numbers: what the views are called; None counts them from 0.
-        """
+    def findings(self) -> list[str]:
+        """What is wrong, undecidable or fine, in sentences."""
         if self.elevation is None:
             return [
                 f"None of {self.num_sets} sets can be judged: in each some view shows no object or fills the frame."
             ]
+        said = self._wrong()
+        if said and self.is_incoherent:
+            said.append(
+                f"Even so their coherence is only {self.coherence:.3f}, of {self.coherence_claimed:.3f} as claimed: "
+                "more may be wrong, and these numbers are then rough."
+            )
+        elif self.is_incoherent:
+            said.append(
+                f"The views do not fit one another under any cameras that were tried: their coherence is "
+                f"{self.coherence:.3f}, and true views reach {GOOD_COHERENCE:g}. Several images or masks may be wrong."
+            )
+        elif not said and self.elevation.decidable:
+            all_views = f" All {self.num_views} views fit one another." if self.order is not None else ""
+            said.append(
+                f"The images fit the claimed cameras: elevation {self.elevation.claimed:.1f} degrees, estimated "
+                f"{self.elevation.estimated:.1f}.{all_views}"
+            )
+        return [*said, *self._unknown()]
+
+    def _wrong(self) -> list[str]:
         said = []
-        if self.elevation.mismatch:
+        if self.elevation is not None and self.elevation.mismatch:
             said.append(
                 f"The images fit cameras at {self.elevation.estimated:.1f} degrees of elevation, but the cameras claim "
                 f"{self.elevation.claimed:.1f}."
             )
         if self.step is not None and self.step.mismatch:
             said.append(
-                f"The images fit cameras that step {abs(self.step.estimated):.1f} degrees of azimuth, but the cameras "
-                f"claim {abs(self.step.claimed):.1f}."
+                f"The images fit cameras that step {abs(self.step.estimated):.1f} degrees of azimuth from view "
+                f"{self.views[0]} to view {self.views[1]}, but the cameras claim {abs(self.step.claimed):.1f}."
             )
         if self.order is not None and self.order.mismatch:
-            said.append(_order_sentence(self.order, numbers or range(len(self.order.order))))
-        if said and self.coherence < GOOD_COHERENCE:
-            said.append(
-                f"Even so their coherence is only {self.coherence:.3f}, of {self.coherence_claimed:.3f} as claimed: "
-                "more may be wrong, and these numbers are then rough."
-            )
-        if not said and self.elevation.decidable:
-            said.append(
-                f"The images fit the claimed cameras: elevation {self.elevation.claimed:.1f} degrees, estimated "
-                f"{self.elevation.estimated:.1f}."
-            )
-        unknown = [
-            name
-            for name, part in (("elevation", self.elevation), ("azimuth step", self.step), ("order", self.order))
-            if part is not None and not part.decidable
-        ]
+            said.append(order_sentence(self.order, self.views))
+        if self.strays:
+            said.append(stray_sentence(self.strays))
+        return said
+
+    def _unknown(self) -> list[str]:
+        said = []
+        parts = (("elevation", self.elevation), ("azimuth step", self.step), ("order", self.order))
+        unknown = [name for name, part in parts if part is not None and not part.decidable]
         if unknown:
             said.append(
                 f"The silhouettes cannot tell the {' and '.join(unknown)}: "
                 + (
                     "they are the same from all sides, as those of rotationally symmetric objects are, and of one "
                     "picture in all places."
-                    if self.elevation.is_round
+                    if self.elevation is not None and self.elevation.is_round
                     else "they fit all tried cameras alike."
                 )
             )
@@ -115,31 +140,19 @@ class CameraCheck:
                 "decidable": order.decidable,
                 "mismatch": order.mismatch,
             },
+            "strays": [{"view": view, "fits": None if fits < 0 else fits} for view, fits in self.strays.items()],
+            "views": list(self.views),
+            "num_views": self.num_views,
             "sets": self.num_sets,
             "sets_judged": self.num_judged,
             "sets_round": self.num_round,
             "coherence_claimed": _known(self.coherence_claimed),
             "coherence": _known(self.coherence),
             "decidable": self.decidable,
+            "incoherent": self.is_incoherent,
             "mismatch": self.mismatch,
             "findings": self.findings(),
         }
-
-
-def _order_sentence(order: OrderCheck, numbers: Sequence[int]) -> str:
-    if order.is_reversed:
-        return "The images go round the object the other way than the cameras: their order is reversed."
-    images = ", ".join(str(numbers[image]) for image in order.order)
-    moved = tuple(numbers[camera] for camera in order.moved)
-    return (
-        f"The images are not in the order of the cameras: cameras {_listed(moved)} have one another's images, "
-        f"and the order {images} fits."
-    )
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    *first, last = (str(number) for number in numbers)
-    return f"{', '.join(first)} and {last}"
 
 
 def _scan_json(scan: AngleScan) -> dict[str, Any]:

@@ -99,13 +99,6 @@ def reordered(view_set: ViewSet, order: Order) -> ViewSet:
     return replace(view_set.select(order), cameras=view_set.cameras)
 
 
-def corrected_order(view_set: ViewSet, found: OrderCheck) -> ViewSet:
-    """The sets with what was found put right."""
-    if found.is_reversed and not found.moved:
-        return replace(view_set, cameras=Orbit.of(view_set.cameras).turned_back())
-    return reordered(view_set, found.order)
-
-
 def is_reversal(order: Order) -> bool:
     """Whether an order runs backwards from some view.
 
