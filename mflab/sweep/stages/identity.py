@@ -18,7 +18,7 @@ from mflab.sweep.stages.inputs import TrialInputs
 # Raise when a change of the loop, the model or the sampler changes numbers: a finished trial must not stand for them.
 TRAINING_VERSION = 1
 ID_LENGTH = 16
-_NO_SEED = '"seed": null'
+_NO_SEED, _NO_OPTIM = '"seed": null', '"optim": null'
 
 
 def trial_id(config: RootCfg, inputs: TrialInputs) -> str:
@@ -27,13 +27,24 @@ def trial_id(config: RootCfg, inputs: TrialInputs) -> str:
     Data, weights and embeddings count by fingerprint, stages as they are resolved: so the id is the same wherever the
     files lie, and the same for two curricula that do the same.
     """
-    return id_under_seed(cell_identity(config, inputs), config.seed)
+    return id_under_seed(cell_identity(common_identity(config, inputs), config), config.seed)
 
 
-def cell_identity(config: RootCfg, inputs: TrialInputs) -> str:
-    """What the ids of a cell's trials hash, as JSON text without the seed: trials of many seeds make it once."""
+def cell_identity(common: str, config: RootCfg) -> str:
+    """What the ids of a cell's trials hash, as JSON text without the seed: trials of many seeds make it once.
+
+    Args:
+        common: from `common_identity`.
+        config: whose optimiser is filled in.
+    """
+    # A quote inside a text would be escaped.
+    return common.replace(_NO_OPTIM, f'"optim": {json_text(config.optim)}')
+
+
+def common_identity(config: RootCfg, inputs: TrialInputs) -> str:
+    """The same without the optimiser, for all cells that differ in nothing else."""
     values = treatment(config)
-    values["seed"] = None
+    values["seed"] = values["optim"] = None
     values["curriculum"] = resolved_stages(inputs.curriculum)
     values["model"].pop("weights")
     values["prompts"].pop("path")

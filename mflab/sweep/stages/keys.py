@@ -7,12 +7,13 @@ meet wherever they did the same: a name knows steps, not stages.
 
 import hashlib
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 
-from mflab.config import RootCfg, fields_of, fingerprint
+from mflab.config import RootCfg, fields_of, fingerprint, json_text
 from mflab.curriculum import Stage
 from mflab.data.augment import get_augmentation
 from mflab.metrics.table import METRICS_VERSION
@@ -31,8 +32,23 @@ WATCHED = ("consistency_scenes", "prior_scenes", "train_scenes")
 _THROUGH_LR = ("lr", "schedule", "warmup_steps")
 
 
-def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
-    """The chain of a trial; `records` are those of `step_records`, the same for all seeds of a cell."""
+@dataclass(frozen=True)
+class Origin:
+    """Where runs start that differ in the seed and the optimiser alone.
+
+    Attributes:
+        start: network and numerics as JSON text, without the seed.
+        data: what is trained on, as JSON text.
+        has_drawn_weights: the untrained network depends on the seed.
+    """
+
+    start: str
+    data: str
+    has_drawn_weights: bool
+
+
+def find_origin(config: RootCfg, inputs: TrialInputs) -> Origin:
+    """Where runs of a config start."""
     numerics = {
         "torch": torch.__version__,
         "training_version": TRAINING_VERSION,
@@ -46,14 +62,38 @@ def make_chain(config: RootCfg, inputs: TrialInputs, records: bytes) -> Chain:
         "model": network,
         "size": config.data.size,
         "num_views": len(inputs.sources.train.view_names),
-        # Drawn weights depend on the seed, loaded ones do not.
-        "seed": config.seed if config.model.weights == NO_WEIGHTS else None,
+        "seed": None,
         "numerics": numerics,
     }
-    optimiser = {name: value for name, value in fields_of(config.optim).items() if name not in _THROUGH_LR}
     data = [trained_data(config.data), inputs.sources.train.fingerprint]
-    root = [start, optimiser, data, config.seed, config.train.batch_size]
-    return Chain(fingerprint(root), fingerprint(start), records)
+    return Origin(json_text(start), json_text(data), config.model.weights == NO_WEIGHTS)
+
+
+def make_chain(config: RootCfg, origin: Origin, records: bytes) -> Chain:
+    """The chain of a trial.
+
+    Args:
+        config: of the trial.
+        origin: from `find_origin`, the same for all optimisers and seeds.
+        records: from `step_records`, the same for all seeds of a cell.
+    """
+    optimiser = {name: value for name, value in fields_of(config.optim).items() if name not in _THROUGH_LR}
+    start = origin.start
+    if origin.has_drawn_weights:
+        # No other null is called so: the config's own seed is no part of a start.
+        start = start.replace('"seed": null', f'"seed": {config.seed}')
+    root = f"[{start}, {json_text(optimiser)}, {origin.data}, {config.seed}, {config.train.batch_size}]"
+    return Chain(_digest(root), _digest(start), records)
+
+
+def _digest(text: str) -> str:
+    """`fingerprint` of the values whose JSON text it is."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rate_settings(cfg: OptimCfg) -> tuple[object, ...]:
+    """What of an optimiser `step_records` depend on."""
+    return tuple(getattr(cfg, name) for name in _THROUGH_LR)
 
 
 def step_records(config: RootCfg, inputs: TrialInputs) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mflab.config import RootCfg, fingerprint
 from mflab.sweep.stages.chain import Chain
 from mflab.sweep.stages.inputs import TrialInputs
-from mflab.sweep.stages.keys import evaluation_key, make_chain
+from mflab.sweep.stages.keys import Origin, evaluation_key, find_origin, make_chain
 from mflab.sweep.stages.wanted import Wanted, make_wanted
 
 
@@ -36,16 +36,44 @@ class Route:
         return [one for one in self.evaluations if one.step <= until and not present >= set(one.names)]
 
 
-def make_route(config: RootCfg, inputs: TrialInputs, records: bytes, trial_id: str) -> Route:
-    """The route of a trial; `records` are those of its cell."""
-    chain = make_chain(config, inputs, records)
+@dataclass(frozen=True)
+class RouteBase:
+    """What the routes of trials have in common that differ in the optimiser and the seed alone.
+
+    Attributes:
+        origin: where they start.
+        evaluation: see `evaluation_key`.
+    """
+
+    origin: Origin
+    evaluation: str
+
+    @staticmethod
+    def of(config: RootCfg, inputs: TrialInputs) -> "RouteBase":
+        return RouteBase(find_origin(config, inputs), evaluation_key(config, inputs))
+
+
+def make_route(
+    config: RootCfg, inputs: TrialInputs, records: bytes, trial_id: str, base: RouteBase | None = None
+) -> Route:
+    """The route of a trial.
+
+    Args:
+        config: of the trial.
+        inputs: what it reads.
+        records: of the steps of its cell.
+        trial_id: its id.
+        base: found before for another optimiser or seed.
+    """
+    base = base or RouteBase.of(config, inputs)
+    chain = make_chain(config, base.origin, records)
     if not config.store.share:
         chain = Chain(fingerprint([chain.root, trial_id]), fingerprint([chain.initial, trial_id]), chain.records)
-    key = evaluation_key(config, inputs)
     steps = inputs.validation_steps
     states = chain.names(list(steps))
     num_images = config.validation.num_images
     evaluations = tuple(
-        make_wanted(chain, step, state, key, num_images, inputs) for step, state in zip(steps, states, strict=True)
+        make_wanted(chain, step, state, base.evaluation, num_images, inputs)
+        for step, state in zip(steps, states, strict=True)
     )
     return Route(chain, evaluations, states[-1] if chain.num_steps else "", config.train.keep_weights)

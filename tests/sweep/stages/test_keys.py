@@ -22,7 +22,7 @@ from mflab.prompts import EncoderKind
 from mflab.sweep.stages import keys
 from mflab.sweep.stages.chain import RECORD, RECORD_BYTES, Chain, step_of
 from mflab.sweep.stages.inputs import open_inputs
-from mflab.sweep.stages.keys import evaluation_key, make_chain, step_records
+from mflab.sweep.stages.keys import evaluation_key, find_origin, make_chain, step_records
 from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.route import Route, make_route
 from mflab.train import Device
@@ -68,7 +68,7 @@ def second_stage(**fields: Any) -> Callable[[RootCfg], RootCfg]:
 
 def chain_of(config: RootCfg) -> Chain:
     inputs = open_inputs(config, CACHE)
-    return make_chain(config, inputs, step_records(config, inputs))
+    return make_chain(config, find_origin(config, inputs), step_records(config, inputs))
 
 
 def route_of(config: RootCfg, trial_id: str = "trial") -> Route:
