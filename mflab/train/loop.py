@@ -62,15 +62,18 @@ class TrainState:
     """Everything that the next step depends on.
 
     Args:
-        module: the network.
+        module: the network; its parameters stay where they are in memory, so `module.to(...)` comes before.
         cfg: optimiser settings.
     """
 
     def __init__(self, module: nn.Module, cfg: OptimCfg) -> None:
         self.step = 0
         self.module = module
-        self.optimiser = make_optimiser(cfg, module.parameters())
-        self.average = MovingAverage(module, cfg.ema_decay)
+        # Walking through a network for its parameters takes longer than most that is done to small ones.
+        self.named = dict(module.named_parameters())
+        self.weights = list(self.named.values())
+        self.optimiser = make_optimiser(cfg, self.weights)
+        self.average = MovingAverage(self.named, cfg.ema_decay)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -139,7 +142,7 @@ def train(
         while state.step < until:
             stage_state = curriculum.at(state.step)
             if stage_state.index != frozen_for:
-                for name, parameter in state.module.named_parameters():
+                for name, parameter in state.named.items():
                     parameter.requires_grad_(is_trainable(stage_state.stage.trainable, name))
                 frozen_for = stage_state.index
             lr = learning_rate(cfg, state.step, curriculum.num_steps) * stage_state.stage.lr_multiplier_at(state.step)
@@ -151,7 +154,7 @@ def train(
                 raise Diverged(state.step, "loss", value)
             state.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            grad_norm = float(nn.utils.clip_grad_norm_(state.module.parameters(), cfg.max_grad_norm))
+            grad_norm = float(nn.utils.clip_grad_norm_(state.weights, cfg.max_grad_norm))
             if not math.isfinite(grad_norm):
                 raise Diverged(state.step, "gradient norm", grad_norm)
             state.optimiser.step()
@@ -159,5 +162,5 @@ def train(
             record = StepRecord(state.step, value, lr, grad_norm, stage_state.index, time.perf_counter() - entered)
             state.step += 1
             on_step(record)
-    for parameter in state.module.parameters():
+    for parameter in state.weights:
         parameter.requires_grad_(True)

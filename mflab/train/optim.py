@@ -1,7 +1,7 @@
 """Optimiser, learning-rate schedule and the moving average of the weights."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -98,16 +98,13 @@ class MovingAverage:
     """Exponential moving average of weights: a <- d a + (1 - d) w with d = min(decay, (1 + n) / (10 + n)) at update n.
 
     Args:
-        module: its parameters are averaged, from their present values on; they must stay where they are in memory, so
-            `module.to(...)` comes before.
+        named: the parameters of a network by name, averaged from their present values on.
         decay: in [0, 1[.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    def __init__(self, named: Mapping[str, nn.Parameter], decay: float) -> None:
         self.decay = decay
         self.num_updates = 0
-        # Walking through a network for its parameters takes longer than averaging small ones.
-        named = dict(module.named_parameters())
         self._weights = [value.detach() for value in named.values()]
         self.average = {name: value.clone() for name, value in zip(named, self._weights, strict=True)}
 

@@ -32,7 +32,7 @@ def test_learning_rate_rises_in_the_warm_up_then_never_rises_and_stays_in_range(
 
 def test_moving_average_follows_its_recursion() -> None:
     module = nn.Linear(2, 1, bias=False)
-    average = MovingAverage(module, 0.5)
+    average = MovingAverage(dict(module.named_parameters()), 0.5)
     expected = module.weight.detach().clone()
     for update in range(6):
         with torch.no_grad():
@@ -45,14 +45,14 @@ def test_moving_average_follows_its_recursion() -> None:
 
 def test_moving_average_state_round_trip_and_misfit() -> None:
     module = nn.Linear(2, 1)
-    average = MovingAverage(module, 0.9)
+    average = MovingAverage(dict(module.named_parameters()), 0.9)
     average.update()
-    other = MovingAverage(nn.Linear(2, 1), 0.9)
+    other = MovingAverage(dict(nn.Linear(2, 1).named_parameters()), 0.9)
     other.load_state_dict(average.state_dict())
     assert other.num_updates == 1
     assert torch.equal(other.average["weight"], average.average["weight"])
     with pytest.raises(MflabError, match="must fit its model"):
-        MovingAverage(nn.Linear(2, 1, bias=False), 0.9).load_state_dict(average.state_dict())
+        MovingAverage(dict(nn.Linear(2, 1, bias=False).named_parameters()), 0.9).load_state_dict(average.state_dict())
 
 
 @pytest.mark.parametrize(

@@ -135,5 +135,5 @@ def weights_digest(weights: Mapping[str, Tensor]) -> str:
     """SHA-256 of names and values."""
     digest = hashlib.sha256()
     for name, value in sorted(weights.items()):
-        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(name.encode() + value.numpy(force=True).tobytes())
     return digest.hexdigest()

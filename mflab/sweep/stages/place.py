@@ -5,7 +5,7 @@ import os
 import socket
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from mflab.config import RootCfg
 from mflab.sweep.stages.artifacts import weights_digest
@@ -15,7 +15,7 @@ from mflab.sweep.stages.inputs import TrialInputs
 from mflab.sweep.stages.network import Network, open_network
 from mflab.sweep.stages.records import History
 from mflab.sweep.stages.shelf import ModelShelf
-from mflab.sweep.stages.states import read_state, write_state
+from mflab.sweep.stages.states import PackedState, read_state
 from mflab.sweep.store import Kind, Store
 from mflab.sweep.store.collect import make_room
 from mflab.train import StepRecord, TrainState, find_device
@@ -77,7 +77,7 @@ class Place:
     def has_numbers(self) -> bool:
         """Whether every weight is finite."""
         # The largest magnitude: unlike a sum or a root of squares, it is finite whenever all of them are.
-        return bool(nn.utils.get_total_norm(self.state.module.parameters(), math.inf).isfinite())
+        return bool(nn.utils.get_total_norm(self.state.weights, math.inf).isfinite())
 
     def starts(self, target: int) -> list[int]:
         """Steps from which to go on to `target`, best first; a start that cannot be loaded makes way for the next."""
@@ -138,11 +138,11 @@ class Place:
         state = self.state
         self._flush()
         name = self.chain.name(state.step)
-        content = state.state_dict()
-        make_room(self.store, _num_bytes(content))
+        packed = PackedState(state.state_dict())
+        make_room(self.store, packed.num_bytes)
         meta = {**self.meta(), "parent": self._came_from, "kept": is_kept}
         meta["weights_sha256"] = weights_digest(state.average.average)
-        self.store.put(Kind.state, name, lambda file: write_state(file, content), meta)
+        self.store.put(Kind.state, name, packed.write, meta)
         self.store.put_bytes(Kind.history, name, self.history.to_bytes(), meta)
         self._remove_temporary(name)
         self._temporary = "" if is_kept else name
@@ -189,14 +189,3 @@ class Place:
     def _flush(self) -> None:
         self.history = self.history.extended(History.from_rows(self._rows))
         self._rows = []
-
-
-def _num_bytes(content: Any) -> int:
-    """Bytes of all tensors in nested containers."""
-    if isinstance(content, Tensor):
-        return content.numel() * content.element_size()
-    if isinstance(content, dict):
-        return sum(_num_bytes(value) for value in content.values())
-    if isinstance(content, list | tuple):
-        return sum(_num_bytes(value) for value in content)
-    return 0

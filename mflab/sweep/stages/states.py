@@ -7,7 +7,7 @@ choose by them.
 
 import json
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,34 +22,45 @@ _PART_BYTES = 2**20
 _TENSOR, _PAIRS = "tensor", "pairs"
 
 
-def write_state(file: BinaryIO, content: Any) -> None:
-    """Writes nested dicts, lists and tuples of tensors and plain values, front to back.
+class PackedState:
+    """Nested dicts, lists and tuples of tensors and plain values, ready to be written front to back.
 
     Args:
-        file: where to.
         content: dicts may have keys of any plain type; tuples come back as lists.
     """
-    tensors: list[Tensor] = []
-    head = json.dumps(_describe(content, tensors)).encode()
-    file.write(struct.pack("<Q", len(head)) + head)
-    for part in _parts(tensors):
-        file.write(_bytes(part).data)
+
+    def __init__(self, content: Any) -> None:
+        self._tensors: list[Tensor] = []
+        self._head = json.dumps(_describe(content, self._tensors)).encode()
+        self._sizes = [tensor.numel() * tensor.element_size() for tensor in self._tensors]
+
+    @property
+    def num_bytes(self) -> int:
+        """Of what is written."""
+        return 8 + len(self._head) + sum(self._sizes)
+
+    def write(self, file: BinaryIO) -> None:
+        """Writes the description and all numbers."""
+        file.write(struct.pack("<Q", len(self._head)) + self._head)
+        for part in _parts(self._tensors, self._sizes):
+            file.write(_bytes(part).data)
 
 
 def read_state(file: BinaryIO, device: torch.device) -> Any:
-    """The inverse of `write_state`, with tensors on a device."""
+    """What `PackedState` wrote, with tensors on a device."""
     (size,) = struct.unpack("<Q", file.read(8))
     return _restore(json.loads(file.read(size)), file, device)
 
 
 def _describe(value: Any, tensors: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
-        in_memory, order = value.detach(), list(range(value.dim()))
-        if not in_memory.is_contiguous():
-            # Axes in the order in which they lie in memory; a tensor with gaps is copied without them.
-            strides = value.stride()
-            order.sort(key=lambda axis: -strides[axis])
-            in_memory = in_memory.permute(order).contiguous()
+        if value.is_contiguous():
+            tensors.append(value)
+            return {_TENSOR: [_NAMES[value.dtype], list(value.shape)]}
+        # Axes in the order in which they lie in memory; a tensor with gaps is copied without them.
+        strides = value.stride()
+        order = sorted(range(value.dim()), key=lambda axis: -strides[axis])
+        in_memory = value.permute(order).contiguous()
         tensors.append(in_memory)
         return {_TENSOR: [_NAMES[value.dtype], list(in_memory.shape), order]}
     if isinstance(value, dict):
@@ -59,23 +70,22 @@ def _describe(value: Any, tensors: list[Tensor]) -> Any:
     return value
 
 
-def _parts(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+def _parts(tensors: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[Tensor]:
     """The same numbers in fewer tensors on the CPU: a call per small tensor would cost more than its content."""
     group: list[Tensor] = []
-    size = 0
-    for tensor in tensors:
-        num_bytes = tensor.numel() * tensor.element_size()
-        if group and (size + num_bytes > _PART_BYTES or tensor.dtype is not group[0].dtype):
+    total = 0
+    for tensor, size in zip(tensors, sizes, strict=True):
+        if group and (total + size > _PART_BYTES or tensor.dtype is not group[0].dtype):
             yield _joined(group)
-            group, size = [], 0
-        group.append(tensor.reshape(-1))
-        size += num_bytes
+            group, total = [], 0
+        group.append(tensor)
+        total += size
     if group:
         yield _joined(group)
 
 
 def _joined(group: list[Tensor]) -> Tensor:
-    return (group[0] if len(group) == 1 else torch.cat(group)).cpu()
+    return (group[0] if len(group) == 1 else torch.cat([tensor.ravel() for tensor in group])).detach().cpu()
 
 
 def _restore(value: Any, file: BinaryIO, device: torch.device) -> Any:
@@ -85,11 +95,14 @@ def _restore(value: Any, file: BinaryIO, device: torch.device) -> Any:
         return value
     if _PAIRS in value:
         return {key: _restore(item, file, device) for key, item in value[_PAIRS]}
-    name, shape, order = value[_TENSOR]
+    # A tensor whose axes lie in memory in their own order has no third entry.
+    name, shape, *order = value[_TENSOR]
     tensor = torch.empty(shape, dtype=_DTYPES[name])
     content = file.read(tensor.numel() * tensor.element_size())
     _bytes(tensor)[:] = np.frombuffer(content, np.uint8)
-    return tensor.permute([order.index(axis) for axis in range(len(order))]).to(device)
+    if order:
+        tensor = tensor.permute([order[0].index(axis) for axis in range(len(shape))])
+    return tensor.to(device)
 
 
 def _bytes(tensor: Tensor) -> np.ndarray:

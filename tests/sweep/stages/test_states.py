@@ -5,14 +5,16 @@ import tempfile
 import pytest
 import torch
 
-from mflab.sweep.stages.states import read_state, write_state
+from mflab.sweep.stages.states import PackedState, read_state
 
 CPU = torch.device("cpu")
 
 
 def round_trip(content: object):
     with tempfile.TemporaryFile() as file:
-        write_state(file, content)
+        packed = PackedState(content)
+        packed.write(file)
+        assert file.tell() == packed.num_bytes
         file.seek(0)
         return read_state(file, CPU)
 
