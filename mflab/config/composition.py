@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mflab.config.mistakes import explain
 from mflab.config.schema import RootCfg
 from mflab.config.values import plain
 from mflab.curriculum import CurriculumCfg
@@ -53,7 +54,7 @@ def compose(overrides: Sequence[str]) -> RootCfg:
     try:
         return to_typed(_composed(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise MflabError(_explain(error)) from error
+        raise MflabError(explain(error)) from error
 
 
 def to_typed(composed: DictConfig) -> RootCfg:
@@ -97,7 +98,7 @@ def convert_scalar(kind: Any, value: Any) -> Any:
         holder["value"] = value
         return holder["value"]
     except OmegaConfBaseException as error:
-        raise MflabError(_explain(error)) from error
+        raise MflabError(explain(error)) from error
 
 
 def choice_keys(group: str, choice: str) -> list[str] | None:
@@ -128,14 +129,3 @@ def _extra_keys(given: Any, known: Any, prefix: str) -> list[str]:
     return extra + [
         name for key in given if key in known for name in _extra_keys(given[key], known[key], f"{prefix}{key}.")
     ]
-
-
-def _explain(error: Exception) -> str:
-    """One line of a Hydra error: what is wrong, with the options it lists."""
-    text = str(error) if error.__cause__ is None else f"{error}\n{error.__cause__}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    internal = ("full_key", "object_type", "reference_type", "Config search path", "provider=")
-    kept = [line for line in lines if not line.startswith(internal) and not line.endswith("_schema")]
-    keys = [line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key")]
-    text = " ".join(dict.fromkeys(kept))
-    return f"{text} (key {keys[0]})" if keys and keys[0] not in text else text

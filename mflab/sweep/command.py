@@ -21,6 +21,7 @@ from mflab.sweep.running.design_agenda import design_agenda
 from mflab.sweep.running.driver import Driver, MakeAgenda, exit_status
 from mflab.sweep.running.endings import failures
 from mflab.sweep.running.hooks import Hooks, JobRunner
+from mflab.sweep.running.pending import num_of_other_plans, with_whole_id
 from mflab.sweep.running.summary import print_end, print_plan
 from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.schedule import Schedule
@@ -32,7 +33,7 @@ USAGE = f"""Runs a sweep: {COMMAND} [+sweep=NAME] [key=value ...]
 
   {COMMAND} +sweep=smoke                      plan, run what is missing, resume what was interrupted
   {COMMAND} +sweep=smoke sweep.dry_run=true   print and write the plan alone
-  {COMMAND} +sweep=smoke sweep.only=TRIAL     run or repeat one trial
+  {COMMAND} +sweep=smoke sweep.only=TRIAL     run or repeat one trial, by its id or the beginning of it
   {COMMAND} optim.lr=1e-3                     a single trial
 
 Exit status: 0 all trials done, 1 a trial failed or diverged, 2 bad input, 130 interrupted.
@@ -90,11 +91,13 @@ def _run(
             plan, make_agenda = _plan_search(config, overrides, ledger, resources)
         else:
             plan, make_agenda = make_plan(config, overrides, ledger.read(), InputCache()), design_agenda
+        plan = with_whole_id(plan)
         shown = SweepConsole(console, plan.record.response.name, plan.record.response.unit)
         driver = Driver(plan, ledger, shown, make_agenda)
         driver.write_plan()
         gc.enable()
-        print_plan(plan, driver.agenda.num_trials, driver.num_found, console)
+        num_others = num_of_other_plans(plan, driver.journal.rows)
+        print_plan(plan, driver.agenda.num_trials, driver.num_found, num_others, console)
         if config.sweep.dry_run:
             # The tables must list the trials of the plan that now stands beside them.
             driver.export()

@@ -33,7 +33,9 @@ def test_every_group_choice_composes(group: str, choice: str) -> None:
     [
         (["+sweep=nope"], "Could not find 'sweep/nope'.*prompt_curriculum"),
         (["curriculum=nope"], "Could not find 'curriculum/nope'.*three_stage"),
-        (["train.widht=3"], "widht"),
+        (["train.widht=3"], "A config key must exist, but got train.widht; see mflab/config/schema.py for all keys"),
+        (["optim.lrr=3"], "A config key must exist, but got optim.lrr; did you mean optim.lr"),
+        (["trian.steps=3"], "A config key must exist, but got trian.steps; did you mean train.steps"),
         (["+train.widht=3"], r"Every config key must be read by code, but train\.widht is not; remove it"),
         (["train.steps=abc"], "'abc' of type 'str' could not be converted to Integer"),
         (["data.kind=nope"], "Invalid value 'nope', expected one of"),

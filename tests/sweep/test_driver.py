@@ -72,10 +72,15 @@ def test_added_seed_runs_only_its_own_trials(tiny: list[str], sweep, events):
     assert first < set(done)
 
 
-def test_trials_of_an_earlier_plan_leave_the_tables_but_not_the_ledger(tiny: list[str], folder: Path, sweep, events):
+def test_trials_of_an_earlier_plan_leave_the_tables_but_not_the_ledger(
+    tiny: list[str], folder: Path, sweep, events, capsys
+):
     assert sweep(tiny) == 0
-    old = {trial for _, trial in events()}
+    old = {trial for event, trial in events() if event == "done"}
+    capsys.readouterr()
     assert sweep([*tiny, "optim.lr=3e-3"]) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"{len(old)} finished trials were asked for by others: the ledger keeps them" in said
     assert old.isdisjoint(read_trials(folder).trial_id)
     assert old.isdisjoint(read_metrics(folder).trial_id)
     assert old < {trial for _, trial in events()}
@@ -97,7 +102,7 @@ def test_failed_trial_is_reported_and_its_repeat_command_mends_it(tiny: list[str
     row = next(row for row in read_ledger(folder) if row["event"] == "failed")
     assert "Traceback" in Path(row["traceback"]).read_text()
     (folder / "images" / bad).unlink()
-    assert sweep([*tiny, f"sweep.only={bad}"]) == 0
+    assert sweep([*tiny, f"sweep.only={bad[:12]}"]) == 0
     assert set(read_trials(folder).status) == {"done"}
 
 
@@ -193,6 +198,20 @@ def test_bad_input_is_one_line_and_exit_status_2(tiny: list[str], sweep, capsys,
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+def test_one_trial_is_named_by_an_id_that_begins_no_other(tiny: list[str], folder: Path, sweep, capsys):
+    # Of seventeen ids two begin with the same of sixteen digits.
+    many = [*tiny, "sweep.seeds=[0,1,2,3,4,5,6,7,8]"]
+    assert sweep([*many, "sweep.dry_run=true"], refuse) == 0
+    ids = [trial["trial_id"] for trial in pd.read_json(folder / "plan.json", typ="series")["trials"]]
+    assert len(ids) == 18
+    shared = next(one[0] for one in ids if sum(other[0] == one[0] for other in ids) > 1)
+    count = sum(one[0] == shared for one in ids)
+    capsys.readouterr()
+    for start, found in (("x", "none that begins so; the first are"), (shared, f"{count} trials that begin so")):
+        assert sweep([*many, f"sweep.only='{start}'"], refuse) == 2
+        assert f"sweep.only must name one trial, but got '{start}' and {found}" in capsys.readouterr().err
 
 
 def test_plan_tells_trials_to_run_from_trials_found(tiny: list[str], folder: Path, sweep, capsys):

@@ -1,11 +1,14 @@
 """What a start of a sweep has to do: missing baselines first, then the missing trials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mflab.errors import MflabError
-from mflab.results import IMAGES_FOLDER, TrialRecord
+from mflab.results import IMAGES_FOLDER, Status, TrialRecord
 from mflab.sweep.planning.baselines import baseline_path
+from mflab.sweep.planning.ledger import latest
 from mflab.sweep.planning.planned import SweepPlan, store_url
 from mflab.sweep.planning.unfinished import Ending, is_over
 from mflab.sweep.running.export import BaselineFile
@@ -14,25 +17,44 @@ from mflab.sweep.stages.artifacts import GROUND_TRUTH_FOLDER
 from mflab.sweep.stages.assignment import Assignment
 from mflab.sweep.stages.work import Work
 
+# Of thousands, an error names no more.
+SHOWN_IDS = 8
+
 
 def pending_trials(plan: SweepPlan, endings: Mapping[str, Ending]) -> list[TrialRecord]:
     """Trials that are not over, in run order. A diverged one is over: it would diverge again.
 
     With `sweep.only` just that trial, also if it diverged.
-
-    Raises:
-        MflabError: `sweep.only` names no trial of the plan.
     """
     only = plan.config.sweep.only
-    known = [trial.trial_id for trial in plan.record.trials]
-    if only and only not in known:
-        raise MflabError(f"Unknown trial {only!r} in sweep.only; choose one of {', '.join(known)}.")
     return [
         trial
         for trial in sorted(plan.record.trials, key=lambda trial: trial.run_order)
         if only in ("", trial.trial_id)
         and not is_over(plan.folder, trial.trial_id, endings, [plan.record.response.name], retry_diverged=bool(only))
     ]
+
+
+def with_whole_id(plan: SweepPlan) -> SweepPlan:
+    """The plan with the id that `sweep.only` begins, in full.
+
+    Raises:
+        MflabError: no trial begins so, or several do.
+    """
+    only = plan.config.sweep.only
+    if not only or only in plan.trials:
+        return plan
+    meant = [one for one in plan.trials if one.startswith(only)]
+    if len(meant) != 1:
+        found = f"{len(meant)} trials that begin so" if meant else "none that begins so"
+        shown = ", ".join([*(meant or plan.trials)][:SHOWN_IDS])
+        raise MflabError(f"sweep.only must name one trial, but got {only!r} and {found}; the first are {shown}.")
+    return replace(plan, config=replace(plan.config, sweep=replace(plan.config.sweep, only=meant[0])))
+
+
+def num_of_other_plans(plan: SweepPlan, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Finished trials of the ledger that other overrides of the same sweep asked for."""
+    return sum(row["event"] == Status.done.value and one not in plan.trials for one, row in latest(rows).items())
 
 
 def trial_name(trial: TrialRecord, is_search: bool) -> str:

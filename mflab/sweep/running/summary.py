@@ -14,13 +14,14 @@ from mflab.sweep.planning.planned import SweepPlan
 from mflab.tracking.console import format_seconds
 
 
-def print_plan(plan: SweepPlan, num_left: int, num_found: int, console: Console) -> None:
+def print_plan(plan: SweepPlan, num_left: int, num_found: int, num_others: int, console: Console) -> None:
     """Prints question, factors, size, cost and audit.
 
     Args:
         plan: what was planned.
         num_left: trials that are not over.
         num_found: trials thereof that the store has in full.
+        num_others: finished trials of the sweep's ledger that are not of this plan.
         console: where to print.
     """
     record = plan.record
@@ -36,6 +37,13 @@ def print_plan(plan: SweepPlan, num_left: int, num_found: int, console: Console)
     _add_search(table, plan)
     if record.search is None:
         _add_design(table, plan, num_left, num_found)
+        if num_others:
+            table.add_row(
+                "other overrides",
+                f"{num_others} finished trials were asked for by others: the ledger keeps them, tables and report now "
+                "show this plan's",
+                style="yellow",
+            )
     if record.search is not None and record.trials:
         table.add_row("steps so far", f"{record.steps_asked} asked, {record.steps_distinct} distinct")
     elif record.trials:
@@ -83,7 +91,9 @@ def steps_line(asked: int, distinct: int, to_run: int) -> str:
 
 def _disk_line(plan: SweepPlan) -> str:
     record, budget = plan.record, round(plan.store.budget_gb * 1e9)
+    made = sum(stage.done for stage in record.stages)
     line = f"{_format_bytes(record.disk_bytes)} for {len(record.stages)} states in {plan.store.url}"
+    line += f", {made} of them made before" if made else ""
     leaves = {trial.route.leaf: trial.cell.state_bytes for trial in plan.trials.values() if trial.route.leaf}
     kept = sum(leaves.values())
     if 0 < budget < kept:

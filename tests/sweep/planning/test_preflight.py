@@ -33,7 +33,7 @@ def plan_of(overrides: list[str]) -> SweepPlan:
 def printed(plan: SweepPlan) -> str:
     console = Console(width=200)
     with console.capture() as captured:
-        print_plan(plan, 1, 0, console)
+        print_plan(plan, 1, 0, 0, console)
     return captured.get()
 
 
