@@ -10,19 +10,8 @@ import pandas as pd
 
 from analysis.glossary import counted
 from mflab.errors import MflabError
-from mflab.results import (
-    PLAN_FILE,
-    Plan,
-    Status,
-    TrialRecord,
-    read_baselines,
-    read_ledger,
-    read_metrics,
-    read_plan,
-    read_training,
-    read_trials,
-    split_response,
-)
+from mflab.results import PLAN_FILE, Plan, Status, TrialRecord, read_ledger, read_plan, split_response
+from mflab.results.tables import read_baselines, read_metrics, read_training, read_trials
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """Power of the paired t test: what a number of seed blocks can detect, and how many an effect needs."""
 
 import math
+from bisect import bisect_left
 
-from scipy import optimize, stats
+from scipy import special
 
 from mflab.errors import MflabError
 
 POWER = 0.8
 ALPHA = 0.05
+# Of an effect that is searched for, standard deviations.
+RESOLUTION = 1e-9
 
 
 def paired_power(effect: float, num_pairs: int, alpha: float = ALPHA) -> float:
@@ -25,11 +28,11 @@ def paired_power(effect: float, num_pairs: int, alpha: float = ALPHA) -> float:
     if num_pairs < 2:
         raise MflabError(f"A paired test needs at least 2 pairs, but got num_pairs={num_pairs}; add seeds.")
     freedom = num_pairs - 1
-    critical = float(stats.t.ppf(1 - alpha / 2, freedom))
+    critical = float(special.stdtrit(freedom, 1 - alpha / 2))
     shift = abs(effect) * math.sqrt(num_pairs)
-    wrong_tail = float(stats.nct.cdf(-critical, freedom, shift)) if shift < 10 else 0.0
-    # From a shift of about 5 on the wrong tail holds next to nothing, and scipy's value for it may be no number.
-    return float(stats.nct.sf(critical, freedom, shift)) + (0.0 if math.isnan(wrong_tail) else wrong_tail)
+    wrong_tail = float(special.nctdtr(freedom, shift, -critical)) if shift < 10 else 0.0
+    # From a shift of about 5 on the wrong tail holds next to nothing, and its value may be no number.
+    return 1.0 - float(special.nctdtr(freedom, shift, critical)) + (0.0 if math.isnan(wrong_tail) else wrong_tail)
 
 
 def mde(num_pairs: int, power: float = POWER, alpha: float = ALPHA) -> float:
@@ -44,11 +47,8 @@ def mde(num_pairs: int, power: float = POWER, alpha: float = ALPHA) -> float:
     upper = 1.0
     while paired_power(upper, num_pairs, alpha) < power:
         upper *= 1.5
-
-    def shortfall(effect: float) -> float:
-        return paired_power(effect, num_pairs, alpha) - power
-
-    return optimize.bisect(shortfall, 1e-6, upper, xtol=1e-9)  # pyright: ignore[reportReturnType]
+    places = range(math.ceil(upper / RESOLUTION) + 1)
+    return RESOLUTION * bisect_left(places, power, key=lambda place: paired_power(place * RESOLUTION, num_pairs, alpha))
 
 
 def pairs_needed(effect: float, power: float = POWER, alpha: float = ALPHA) -> int:
@@ -66,7 +66,7 @@ def pairs_needed(effect: float, power: float = POWER, alpha: float = ALPHA) -> i
     if not effect or not math.isfinite(effect):
         raise MflabError(f"effect must be finite and not zero, but got effect={effect}; declare a smallest effect.")
     # The normal approximation is always too small, by about z^2 / 2 = 2 pairs, so the exact answer is a few steps up.
-    z = float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power))
+    z = float(special.ndtri(1 - alpha / 2) + special.ndtri(power))
     num_pairs = max(2, math.ceil((z / effect) ** 2))
     while paired_power(effect, num_pairs, alpha) < power:
         num_pairs += 1

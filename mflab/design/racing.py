@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from mflab.errors import MflabError
 
@@ -146,7 +146,7 @@ def _paired_p(better: np.ndarray, worse: np.ndarray) -> float:
     if float(np.ptp(differences)) <= 1e-12 * scale:
         return 0.5 ** len(differences) if float(differences.mean()) > 1e-12 * scale else 1.0
     statistic = differences.mean() / (differences.std(ddof=1) / math.sqrt(len(differences)))
-    return float(stats.t.sf(statistic, len(differences) - 1))
+    return float(special.stdtr(len(differences) - 1, -statistic))
 
 
 def _check(

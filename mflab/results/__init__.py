@@ -50,14 +50,7 @@ from mflab.results.plan import (
     TrialRecord,
     ViewRecord,
 )
-from mflab.results.read import (
-    read_baselines,
-    read_ledger,
-    read_metrics,
-    read_plan,
-    read_training,
-    read_trials,
-)
+from mflab.results.read import read_ledger, read_plan
 
 __all__ = [
     "ALL_SCENES",
@@ -93,12 +86,8 @@ __all__ = [
     "ViewRecord",
     "factor_column",
     "parameter_column",
-    "read_baselines",
     "read_ledger",
-    "read_metrics",
     "read_plan",
-    "read_training",
-    "read_trials",
     "response_column",
     "split_response",
 ]

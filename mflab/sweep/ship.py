@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from mflab.config import compose, plain, treatment
 from mflab.errors import MflabError
 from mflab.model.weights import SHIPPED, save_weights
-from mflab.results import Plan, Status, read_plan, read_training, read_trials
+from mflab.results import Plan, Status, read_plan
+from mflab.results.tables import read_training, read_trials
 from mflab.sweep.stages.artifacts import WEIGHTS_FOLDER
 
 # Enough losses to tell the recipe from another one, few enough for a test to repeat.

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from mflab.errors import MflabError
-from mflab.results import METRIC_COLUMNS, read_ledger, read_metrics, read_plan
+from mflab.results import METRIC_COLUMNS, read_ledger, read_plan
+from mflab.results.tables import read_metrics
 
 
 def test_a_line_cut_short_by_a_crash_did_not_happen(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from pathlib import Path
 import pandas as pd
 
 from mflab.config import compose
-from mflab.results import read_ledger, read_metrics, read_plan, read_training, read_trials
+from mflab.results import read_ledger, read_plan
+from mflab.results.tables import read_metrics, read_training, read_trials
 from mflab.sweep.command import main
 from mflab.sweep.planning.ledger import latest
 from mflab.sweep.stages.attempts import read_attempts

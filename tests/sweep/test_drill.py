@@ -22,7 +22,8 @@ from typing import Any
 
 import pytest
 
-from mflab.results import read_ledger, read_plan, read_trials
+from mflab.results import read_ledger, read_plan
+from mflab.results.tables import read_trials
 from mflab.sweep.command import main
 from mflab.sweep.planning import ledger as ledger_module
 from mflab.sweep.running.hooks import Hooks

@@ -13,17 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mflab.results import (
-    METRIC_COLUMNS,
-    TRIAL_COLUMNS_AFTER,
-    TRIAL_COLUMNS_BEFORE,
-    read_baselines,
-    read_ledger,
-    read_metrics,
-    read_plan,
-    read_training,
-    read_trials,
-)
+from mflab.results import METRIC_COLUMNS, TRIAL_COLUMNS_AFTER, TRIAL_COLUMNS_BEFORE, read_ledger, read_plan
+from mflab.results.tables import read_baselines, read_metrics, read_training, read_trials
 from mflab.sweep import __main__ as entry_point
 from mflab.sweep.running import adopt
 from mflab.sweep.running.hooks import Hooks

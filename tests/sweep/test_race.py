@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mflab.results import MetricRow, Status, read_ledger, read_plan, read_trials
+from mflab.results import MetricRow, Status, read_ledger, read_plan
+from mflab.results.tables import read_trials
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import Job, JobKind
 from mflab.sweep.stages.artifacts import write_rows

@@ -11,7 +11,8 @@ from typing import Any
 import optuna
 import pytest
 
-from mflab.results import Status, read_ledger, read_plan, read_trials
+from mflab.results import Status, read_ledger, read_plan
+from mflab.results.tables import read_trials
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import JobKind, run_job
 from mflab.sweep.search import search_plan

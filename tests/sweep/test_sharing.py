@@ -17,7 +17,8 @@ import pytest
 from torch import Tensor
 
 from mflab.curriculum import StageState
-from mflab.results import read_ledger, read_metrics, read_plan, read_training, read_trials
+from mflab.results import read_ledger, read_plan
+from mflab.results.tables import read_metrics, read_training, read_trials
 from mflab.sweep import command
 from mflab.sweep.planning.ledger import latest
 from mflab.sweep.planning.plan import make_plan

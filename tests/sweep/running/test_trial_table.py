@@ -20,8 +20,8 @@ from mflab.results import (
     TrialRecord,
     read_ledger,
     read_plan,
-    read_trials,
 )
+from mflab.results.tables import read_trials
 from mflab.sweep.running.export import is_exported
 from mflab.sweep.running.trial_table import job_costs, write_trials
 
