@@ -38,6 +38,7 @@ TRAINING = [f"python -m mflab.sweep +sweep={name}" for name in ("smoke", "faceli
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_commands_of_the_readme_succeed(tmp_path: Path) -> None:
     shared = Path(os.environ.get("MFLAB_SHARED", REPOSITORY.parent / "shared")).resolve()
     (tmp_path / "analysis").symlink_to(REPOSITORY / "analysis")
