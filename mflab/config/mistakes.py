@@ -3,8 +3,7 @@
 import re
 from dataclasses import is_dataclass
 from difflib import get_close_matches
-from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from mflab.config.schema import RootCfg
 
@@ -15,10 +14,8 @@ def explain(error: Exception) -> str:
     """One line of a Hydra error: what is wrong, with the options it lists."""
     text = str(error) if error.__cause__ is None else f"{error}\n{error.__cause__}"
     unknown = _UNKNOWN.search(text)
-    if unknown is not None and unknown[1] not in _keys():
-        meant = get_close_matches(unknown[1], _keys(), 3, 0.8)
-        remedy = f"did you mean {', '.join(meant)}?" if meant else "see mflab/config/schema.py for all keys."
-        return f"A config key must exist, but got {unknown[1]}; {remedy}"
+    if unknown is not None:
+        return f"A config key must exist, but got {unknown[1]}; {_remedy(unknown[1])}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     internal = ("full_key", "object_type", "reference_type", "Config search path", "provider=")
     kept = [line for line in lines if not line.startswith(internal) and not line.endswith("_schema")]
@@ -27,16 +24,20 @@ def explain(error: Exception) -> str:
     return f"{text} (key {keys[0]})" if keys and keys[0] not in text else text
 
 
-@cache
-def _keys() -> tuple[str, ...]:
-    """All keys of the schema, dotted."""
-    return tuple(_keys_of(RootCfg, ""))
-
-
-def _keys_of(kind: Any, prefix: str) -> list[str]:
-    keys = []
-    for name, hint in get_type_hints(kind).items():
-        keys.append(f"{prefix}{name}")
-        if is_dataclass(hint):
-            keys += _keys_of(hint, f"{prefix}{name}.")
-    return keys
+def _remedy(key: str) -> str:
+    """What to write instead of a key that the schema lacks: by the part of it that exists."""
+    kind: Any = RootCfg
+    names = key.split(".")
+    for place, name in enumerate(names):
+        if get_origin(kind) is list:
+            (kind,) = get_args(kind)
+            continue
+        if not is_dataclass(kind):
+            return f"to add one, write +{key}."
+        hints = get_type_hints(kind)
+        if name not in hints:
+            before = "".join(f"{one}." for one in names[:place])
+            meant = get_close_matches(name, hints, 3) or hints
+            return f"choose one of {', '.join(before + one for one in meant)}."
+        kind = hints[name]
+    return f"to add one, write +{key}."

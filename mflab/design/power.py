@@ -9,7 +9,7 @@ from mflab.errors import MflabError
 
 POWER = 0.8
 ALPHA = 0.05
-# Of an effect that is searched for, standard deviations.
+# Step of the search for the smallest effect, in standard deviations.
 RESOLUTION = 1e-9
 
 
@@ -44,6 +44,8 @@ def mde(num_pairs: int, power: float = POWER, alpha: float = ALPHA) -> float:
     """
     if num_pairs < 2:
         raise MflabError(f"A paired test needs at least 2 pairs, but got num_pairs={num_pairs}; add seeds.")
+    if not alpha < power < 1.0:
+        raise MflabError(f"power must lie between alpha and 1, but got power={power:g}, alpha={alpha:g}; raise power.")
     upper = 1.0
     while paired_power(upper, num_pairs, alpha) < power:
         upper *= 1.5

@@ -159,15 +159,21 @@ def _camera_file(folder: Path) -> Path:
     path = folder / CAMERA_FILE
     if not path.is_file():
         raise MflabError(
-            f"Cameras must be known to be checked, but {folder} has no {CAMERA_FILE}; give --azimuths, --elevation, "
-            "--fov and --radius."
+            f"Cameras must be known to be checked, but {folder} has no {CAMERA_FILE}; add it, or give "
+            "--azimuths and --elevation."
         )
     return path
 
 
 def _read(folder: Path, paths: list[Path], rig: Rig, is_declared: bool, alpha: AlphaMode) -> Scene:
     if len(paths) != rig.num_views:
-        remedy = "give one azimuth per image" if is_declared else f"write the camera of every image to {CAMERA_FILE}"
+        names = {path.name for path in paths}
+        missing = [name for name in (f"cam_{view:03d}.png" for view in range(rig.num_views)) if name not in names]
+        remedy = f"write the camera of every image to {CAMERA_FILE}"
+        if is_declared:
+            remedy = "give one azimuth per image"
+        elif missing:
+            remedy = f"put {missing[0]} back, or {remedy}"
         raise MflabError(
             f"Every image needs its camera, but {folder} has {len(paths)} images for {rig.num_views} cameras; {remedy}."
         )

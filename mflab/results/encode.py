@@ -11,7 +11,7 @@ from typing import Any
 def encode(record: object) -> str:
     """A record as JSON text: a line for each field, and for each element of a field that holds containers.
 
-    The values are those of `dataclasses.asdict`, enums by name; the text ends with a newline.
+    The values are those of `dataclasses.asdict`, other enums than numbers by name; the text ends with a newline.
 
     Raises:
         TypeError: a value that is not plain.
@@ -71,7 +71,7 @@ def _write_block(
         write(f"{before}{inner}{key}")
         write_member(value, inner, write)
         before = ","
-    write(f"{newline}{end}")
+    write(f"{newline}{end}" if before != start else start + end)
 
 
 def _members(values: dict[Any, Any]) -> Iterator[tuple[str, Any]]:

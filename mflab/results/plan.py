@@ -173,7 +173,7 @@ class Plan:
         return encode(self)
 
     def write_json(self, file: BinaryIO) -> None:
-        """Writes the text of `to_json` as UTF-8, piece by piece: a plan of 10,000 trials has 22 MB of it."""
+        """Writes the text of `to_json` as UTF-8, piece by piece, never held as a whole."""
         text = TextIOWrapper(file, encoding="utf-8", newline="\n")
         encode_to(text.write, self)
         # Flushes the text and leaves the file open, which is the caller's.

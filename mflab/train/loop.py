@@ -64,6 +64,10 @@ class TrainState:
     Args:
         module: the network; its parameters stay where they are in memory, so `module.to(...)` comes before.
         cfg: optimiser settings.
+
+    Attributes:
+        named: all parameters of the network by name.
+        weights: the same in a list.
     """
 
     def __init__(self, module: nn.Module, cfg: OptimCfg) -> None:

@@ -33,14 +33,16 @@ def test_every_group_choice_composes(group: str, choice: str) -> None:
     [
         (["+sweep=nope"], "Could not find 'sweep/nope'.*prompt_curriculum"),
         (["curriculum=nope"], "Could not find 'curriculum/nope'.*three_stage"),
-        (["train.widht=3"], "A config key must exist, but got train.widht; see mflab/config/schema.py for all keys"),
-        (["optim.lrr=3"], "A config key must exist, but got optim.lrr; did you mean optim.lr"),
-        (["trian.steps=3"], "A config key must exist, but got trian.steps; did you mean train.steps"),
+        (["train.widht=3"], r"A config key must exist, but got train\.widht; choose one of train\.steps, "),
+        (["optim.lrr=3"], r"A config key must exist, but got optim\.lrr; choose one of optim\.lr\."),
+        (["trian.steps=3"], r"A config key must exist, but got trian\.steps; choose one of train\."),
+        (["sweep.factors.x=1"], r"but got sweep\.factors\.x; to add one, write \+sweep\.factors\.x\."),
+        (["curriculum.stages.0.promt=a"], r"choose one of curriculum\.stages\.0\.prompt\."),
         (["+train.widht=3"], r"Every config key must be read by code, but train\.widht is not; remove it"),
         (["train.steps=abc"], "'abc' of type 'str' could not be converted to Integer"),
         (["data.kind=nope"], "Invalid value 'nope', expected one of"),
         (["optim.lr="], "optim.lr|could not be converted|not nullable"),
-        (["curriculum.stages.0.unitl=3"], "unitl|stages"),
+        (["curriculum.stages.0.unitl=3"], r"choose one of curriculum\.stages\.0\.until"),
     ],
 )
 def test_a_wrong_override_is_one_clear_error(overrides: list[str], message: str) -> None:

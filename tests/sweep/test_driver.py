@@ -71,7 +71,7 @@ def test_trials_of_an_earlier_plan_leave_the_tables_but_not_the_ledger(
     capsys.readouterr()
     assert sweep([*tiny, "optim.lr=3e-3"]) == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert f"{len(old)} finished trials were asked for by others: the ledger keeps them" in said
+    assert f"{len(old)} finished trials of the ledger (other overrides, data or versions): it keeps them" in said
     assert old.isdisjoint(read_trials(folder).trial_id)
     assert old.isdisjoint(read_metrics(folder).trial_id)
     assert old < {trial for _, trial in events()}
@@ -200,9 +200,13 @@ def test_one_trial_is_named_by_an_id_that_begins_no_other(tiny: list[str], folde
     shared = next(one[0] for one in ids if sum(other[0] == one[0] for other in ids) > 1)
     count = sum(one[0] == shared for one in ids)
     capsys.readouterr()
-    for start, found in (("x", "none that begins so; the first are"), (shared, f"{count} trials that begin so")):
-        assert sweep([*many, f"sweep.only='{start}'"], refuse) == 2
-        assert f"sweep.only must name one trial, but got '{start}' and {found}" in capsys.readouterr().err
+    for start, found in (
+        ("x", f"a trial of the plan, but none begins with 'x'; choose one of {ids[0]}, "),
+        ("12e4", "a trial of the plan, but none begins with '12e4'; choose one of "),
+        (shared, f"one trial, but {count} begin with '{shared}': "),
+    ):
+        assert sweep([*many, f"sweep.only={start}"], refuse) == 2
+        assert f"sweep.only must name {found}" in capsys.readouterr().err
 
 
 def test_plan_tells_trials_to_run_from_trials_found(tiny: list[str], folder: Path, sweep, capsys):

@@ -45,12 +45,15 @@ def check_camera_claims(view_set: ViewSet, generator: torch.Generator) -> Camera
     claimed = mean_coherence(claims.core_views)
     while (worst := claims.worst()) is not None:
         claims.correct(worst)
+    strays = claims.placed_strays()
     return CameraCheck(
         claims.elevation,
         claims.step,
         claims.order,
-        claims.placed_strays(),
+        strays,
         claims.core,
+        claims.step_views,
+        claims.order_views,
         view_set.num_views,
         _num_sets(view_set),
         len(views.images),
@@ -78,7 +81,7 @@ def quick_camera_check(view_set: ViewSet) -> CameraCheck:
     claimed = scan.coherence[scan.angles.index(scan.claimed)]
     best = claimed + (scan.gain if scan.mismatch else 0.0)
     sizes = (view_set.num_views, _num_sets(view_set), len(views.images), num_round)
-    return CameraCheck(scan, None, None, {}, core, *sizes, claimed, best)
+    return CameraCheck(scan, None, None, {}, core, core, core, *sizes, claimed, best)
 
 
 def _judged(view_set: ViewSet) -> tuple[ViewSet | None, int]:
@@ -100,7 +103,7 @@ def _judged(view_set: ViewSet) -> tuple[ViewSet | None, int]:
 
 def _nothing(view_set: ViewSet) -> CameraCheck:
     sizes = (view_set.num_views, _num_sets(view_set), 0, 0)
-    return CameraCheck(None, None, None, {}, (), *sizes, math.nan, math.nan)
+    return CameraCheck(None, None, None, {}, (), (), (), *sizes, math.nan, math.nan)
 
 
 def _num_sets(view_set: ViewSet) -> int:

@@ -5,29 +5,37 @@ from dataclasses import replace
 import torch
 
 from mflab.metrics.consistency.camera_order import check_order, reordered
-from mflab.metrics.consistency.camera_scan import scan_elevation, scan_step
+from mflab.metrics.consistency.camera_scan import AngleScan, scan_elevation, scan_step
 from mflab.metrics.consistency.camera_strays import find_culprit, find_strays, place_strays
 from mflab.metrics.consistency.orbit import Orbit
 from mflab.metrics.consistency.spread import spread_views
 from mflab.metrics.consistency.view_set import ViewSet
 
-# Of six views four are left then.
+# As many views at fault are left out of those that are searched.
 MAX_LEFT_OUT = 2
 
 
 class Claims:
-    """A search for wrong claims: all views as corrected so far, and what the last look at the core found.
+    """A search for wrong claims: all views as corrected so far, and what the last looks at a few of them found.
 
     Args:
         views: sets [S, V] of one rig.
         generator: see `check_camera_claims`.
+
+    Attributes:
+        core: numbers of the views that are looked at now.
+        strays: numbers of those that were left out of it.
+        elevation, step, order, culprit: what the last look found; the step is that of the last core with equal steps.
+        step_views, order_views: the core of that look.
     """
 
     def __init__(self, views: ViewSet, generator: torch.Generator) -> None:
         self.views, self.generator = views, generator
         self.core = spread_views(views.cameras)
         self.strays: list[int] = []
-        self.settled: set[str] = set()
+        self.step: AngleScan | None = None
+        self.step_views = self.order_views = self.core
+        self._settled: set[str] = set()
         self._look()
 
     @property
@@ -36,12 +44,12 @@ class Claims:
 
     def _look(self) -> None:
         core = self.core_views
-        if "elevation" not in self.settled:
+        if "elevation" not in self._settled:
             self.elevation = scan_elevation(core, self.generator)
-        if "step" not in self.settled:
-            self.step = scan_step(core)
-        if "order" not in self.settled:
-            self.order = check_order(core)
+        if "step" not in self._settled and (step := scan_step(core)) is not None:
+            self.step, self.step_views = step, self.core
+        if "order" not in self._settled:
+            self.order, self.order_views = check_order(core), self.core
         self.culprit = find_culprit(core)
 
     def worst(self) -> str | None:
@@ -50,7 +58,7 @@ class Claims:
         wrong = {
             name: part.gain
             for name, part in parts.items()
-            if part is not None and part.mismatch and name not in self.settled
+            if part is not None and part.mismatch and name not in self._settled
         }
         return max(wrong, key=wrong.__getitem__) if wrong else None
 
@@ -60,18 +68,14 @@ class Claims:
         if name == "culprit" and self.culprit is not None:
             self.strays.append(self.core[self.culprit.view])
             self.core = spread_views(self.views.cameras, self.strays)
-            if len(self.strays) == MAX_LEFT_OUT:
-                self.settled.add(name)
         elif name == "order":
-            self.settled.add(name)
             self.views = self._in_order()
         elif name == "step" and self.step is not None:
-            self.settled.add(name)
-            step = self.step.estimated / (self.core[1] - self.core[0])
-            self.views = replace(self.views, cameras=orbit.restepped(step))
+            self.views = replace(self.views, cameras=orbit.stretched(self.step.estimated / self.step.claimed))
         else:
-            self.settled.add(name)
             self.views = replace(self.views, cameras=orbit.raised(self.elevation.error))
+        if name != "culprit" or len(self.strays) == MAX_LEFT_OUT:
+            self._settled.add(name)
         self._look()
 
     def _in_order(self) -> ViewSet:
@@ -79,12 +83,22 @@ class Claims:
         if self.order.is_reversed and not (self.order.moved and len(self.core) == self.views.num_views):
             return replace(self.views, cameras=Orbit.of(self.views.cameras).turned_back())
         images = list(range(self.views.num_views))
-        for camera, image in zip(self.core, self.order.order, strict=True):
-            images[camera] = self.core[image]
+        for camera, image in zip(self.order_views, self.order.order, strict=True):
+            images[camera] = self.order_views[image]
         return reordered(self.views, tuple(images))
 
     def placed_strays(self) -> dict[int, int]:
         """Every view that does not fit the core, with the camera that its image does fit, -1 for none."""
+        placed = self._placed()
+        if set(placed) & set(self.core):
+            # A wrong view of the core makes others look wrong: they are judged again by a core without it.
+            exchanged = {view for view in placed if placed[view] in self.core or view in self.core}
+            self.strays = sorted({*self.strays, *exchanged})
+            self.core = spread_views(self.views.cameras, self.strays)
+            placed = self._placed()
+        return placed
+
+    def _placed(self) -> dict[int, int]:
         others = [view for view in range(self.views.num_views) if view not in (*self.core, *self.strays)]
         strays = sorted({*self.strays, *find_strays(self.views, self.core, others)})
         return place_strays(self.views, self.core, strays)

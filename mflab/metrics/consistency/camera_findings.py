@@ -19,12 +19,14 @@ class CameraCheck:
 
     Attributes:
         elevation: scan over the elevation; None where no set can be judged.
-        step: scan over the azimuth step from one of `views` to the next; None for irregular views and in the quick
-            check.
-        order: search over the order of `views`; None in the quick check.
+        step: scan over the azimuth step from one of `step_views` to the next; None for irregular views and in the
+            quick check.
+        order: search over the order of `order_views`; None in the quick check.
         strays: numbers of views whose images do not fit `views`, each with the camera that its image does fit, -1 for
-            none; not looked for in the quick check.
-        views: numbers of the views that elevation, step and order were searched for on.
+            none and for more than six strays; not looked for in the quick check.
+        views: numbers of the views that fit one another best in the end, and judged the others.
+        step_views: numbers of the views that `step` was found on.
+        order_views: the same of `order`.
         num_views: views of each set.
         num_sets: sets given.
         num_judged: sets that count: their views all show an object of reasonable size.
@@ -38,6 +40,8 @@ class CameraCheck:
     order: OrderCheck | None
     strays: Mapping[int, int]
     views: tuple[int, ...]
+    step_views: tuple[int, ...]
+    order_views: tuple[int, ...]
     num_views: int
     num_sets: int
     num_judged: int
@@ -79,10 +83,15 @@ class CameraCheck:
                 f"{self.coherence:.3f}, and true views reach {GOOD_COHERENCE:g}. Several images or masks may be wrong."
             )
         elif not said and self.elevation.decidable:
+            step = ""
+            if self.step is not None:
+                # The sign says in which direction the views go round.
+                claimed, found = abs(self.step.claimed), abs(self.step.estimated)
+                step = f", azimuth step {claimed:.1f} degrees, estimated {found:.1f}"
             all_views = f" All {self.num_views} views fit one another." if self.order is not None else ""
             said.append(
                 f"The images fit the claimed cameras: elevation {self.elevation.claimed:.1f} degrees, estimated "
-                f"{self.elevation.estimated:.1f}.{all_views}"
+                f"{self.elevation.estimated:.1f}{step}.{all_views}"
             )
         return [*said, *self._unknown()]
 
@@ -94,12 +103,13 @@ class CameraCheck:
                 f"{self.elevation.claimed:.1f}."
             )
         if self.step is not None and self.step.mismatch:
+            first, second = self.step_views[:2]
             said.append(
-                f"The images fit cameras that step {abs(self.step.estimated):.1f} degrees of azimuth from view "
-                f"{self.views[0]} to view {self.views[1]}, but the cameras claim {abs(self.step.claimed):.1f}."
+                f"The images fit cameras that step {abs(self.step.estimated):.1f} degrees of azimuth from view {first} "
+                f"to view {second}, but the cameras claim {abs(self.step.claimed):.1f}."
             )
         if self.order is not None and self.order.mismatch:
-            said.append(order_sentence(self.order, self.views))
+            said.append(order_sentence(self.order, self.order_views))
         if self.strays:
             said.append(stray_sentence(self.strays))
         return said
@@ -114,7 +124,7 @@ class CameraCheck:
                 + (
                     "they are the same from all sides, as those of rotationally symmetric objects are, and of one "
                     "picture in all places."
-                    if self.elevation is not None and self.elevation.is_round
+                    if all(part is None or part.is_round for part in (self.elevation, self.step))
                     else "they fit all tried cameras alike."
                 )
             )
@@ -133,6 +143,7 @@ class CameraCheck:
             "order": None
             if order is None
             else {
+                "views": list(self.order_views),
                 "order": list(order.order),
                 "reversed": order.is_reversed,
                 "moved": list(order.moved),

@@ -17,7 +17,7 @@ from mflab.metrics.consistency.view_set import ViewSet
 # Pairs of views are compared at this width: a wrong order costs ten times what pixels of this size do.
 PAIR_WIDTH = 32
 # Orders that silhouettes of all views decide between, and views whose orders can be listed.
-NUM_FINALISTS, MAX_VIEWS = 5, 8
+NUM_FINALISTS, MAX_ORDERED = 5, 8
 # Orders that differ by less in SC0 fit alike.
 SAME_COHERENCE = 0.002
 Order = tuple[int, ...]
@@ -71,9 +71,9 @@ def check_order(view_set: ViewSet) -> OrderCheck:
         MflabError: more than 8 views.
     """
     num_views = view_set.num_views
-    if num_views > MAX_VIEWS:
+    if num_views > MAX_ORDERED:
         raise MflabError(
-            f"The order of at most {MAX_VIEWS} views can be searched, but got {num_views} views; select some of them."
+            f"The order of at most {MAX_ORDERED} views can be searched, but got {num_views} views; select some of them."
         )
     view_set = view_set.flattened()
     orbit, claimed = Orbit.of(view_set.cameras), tuple(range(num_views))

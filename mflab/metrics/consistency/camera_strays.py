@@ -17,7 +17,7 @@ MAX_PLACED = 6
 # Mean colour difference over the object below which two views show one picture; neighbours 11 degrees apart are at 0.03
 # and more.
 SAME_PICTURE = 0.01
-# A set with fewer views is not searched for another stray.
+# Of fewer views none is left out: the rest would fit too easily.
 FEWEST = 5
 
 
@@ -49,7 +49,7 @@ def is_stray(gain: float, coherence: float) -> bool:
 
 
 def find_culprit(view_set: ViewSet) -> Culprit | None:
-    """Returns the view of a few whose removal helps most; None for fewer than five views.
+    """Returns the view of a set whose removal helps most; None for fewer than five views.
 
     Args:
         view_set: one or more sets of one rig; scores are averaged over them.
@@ -81,8 +81,8 @@ def find_strays(view_set: ViewSet, core: Sequence[int], others: Sequence[int]) -
 def place_strays(view_set: ViewSet, core: Sequence[int], strays: Sequence[int]) -> dict[int, int]:
     """Returns for each stray the camera that its image belongs to; -1 where that is none of the set's.
 
-    That is a camera with the same picture, or another stray's under which the image fits the core. A view of the core
-    that fits better where the stray was, as the stray does in its place, was exchanged with it and is a stray too.
+    That is a camera with the same picture, or another stray's under which the image fits the core. A view that fits
+    better where the stray was, as the stray does in its place, was exchanged with it and is a stray too.
     Nothing is tried for more than six strays.
 
     Args:
@@ -90,38 +90,47 @@ def place_strays(view_set: ViewSet, core: Sequence[int], strays: Sequence[int]) 
         core: numbers of views that fit one another; of these the one whose camera is tried stands back.
         strays: numbers of views that do not.
     """
-    if len(strays) > MAX_PLACED:
+    if not strays or len(strays) > MAX_PLACED:
         return dict.fromkeys(strays, -1)
     views = view_set.flattened()
-    coherence = mean_coherence(views.select(core))
     found: dict[int, int] = {}
     for stray in strays:
-        same = _same_picture(views, stray)
-        cameras = [camera for camera in (*strays, *core) if camera != stray]
-        scores = {camera: _score(views, core, stray, camera) for camera in cameras} if same is None else {}
-        best = max(scores, key=scores.__getitem__, default=-1)
-        if same is not None:
-            found[stray] = same
-        elif is_stray(coherence - scores[best], coherence) or (best in core and not _goes(views, core, best, stray)):
-            found[stray] = -1
-        else:
-            found[stray] = best
-            if best in core:
-                found[best] = stray
+        same = _same_picture(views, stray, strays)
+        others = [view for view in range(views.num_views) if view not in (*strays, *core)]
+        # The likely cameras first: most exchanged views are both strays, or one was in the core.
+        for cameras in ([view for view in (*strays, *core) if view != stray], others):
+            if same is None:
+                same = _own_camera(views, core, stray, cameras, strays)
+        found[stray] = -1 if same is None else same
+        if same is not None and same not in strays and _goes(views, core, same, stray):
+            found[same] = stray
     return dict(sorted(found.items()))
 
 
-def _same_picture(views: ViewSet, view: int) -> int | None:
-    """The first other view that shows the same in every set."""
+def _own_camera(
+    views: ViewSet, core: Sequence[int], stray: int, cameras: Sequence[int], strays: Sequence[int]
+) -> int | None:
+    """Of some cameras the one that a stray's image belongs to: it fits there, and the image there is elsewhere."""
+    if not cameras:
+        return None
+    coherence = mean_coherence(views.select(core))
+    scores = {camera: _score(views, core, stray, camera) for camera in cameras}
+    best = max(scores, key=scores.__getitem__)
+    is_free = best in strays or _goes(views, core, best, stray)
+    return best if is_free and not is_stray(coherence - scores[best], coherence) else None
+
+
+def _same_picture(views: ViewSet, view: int, strays: Sequence[int]) -> int | None:
+    """The first view that is no stray and shows the same in every set."""
     own = views.images[:, view, None], views.alpha[:, view, None]
     inside = torch.maximum(own[1], views.alpha)
     difference = ((views.images - own[0]).abs() * inside).mean(-3).sum((-1, -2)) / inside.sum((-1, -2, -3))
     same = (difference.amax(0) < SAME_PICTURE).nonzero()[:, 0].tolist()
-    return next((other for other in same if other != view), None)
+    return next((other for other in same if other not in strays), None)
 
 
 def _goes(views: ViewSet, core: Sequence[int], view: int, camera: int) -> bool:
-    """Whether a view of the core fits the rest of it better under another camera."""
+    """Whether an image fits the core, without itself, better under another camera."""
     rest = [other for other in core if other != view]
     return _score(views, rest, view, camera) > _score(views, rest, view, view)
 

@@ -97,6 +97,12 @@ class Orbit:
         number = torch.arange(self.azimuths.shape[-1]).to(self.azimuths)
         return self._turned(number * step_deg - self.azimuths)
 
+    def stretched(self, ratio: float) -> Cameras:
+        """The cameras with every azimuth from view 0 on, counted from view to view, that many times as large."""
+        steps = (self.azimuths.diff(dim=-1) + 180.0) % 360.0 - 180.0
+        counted = torch.cat([torch.zeros_like(self.azimuths[:, :1]), steps.cumsum(-1)], dim=-1)
+        return self._turned(counted * ratio - self.azimuths)
+
     def turned_back(self) -> Cameras:
         """The cameras going round the other way from view 0."""
         return self._turned(-2.0 * self.azimuths)

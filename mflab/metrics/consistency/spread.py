@@ -9,27 +9,27 @@ from mflab.metrics.consistency.orbit import Orbit
 MAX_VIEWS = 6
 
 
-def spread_views(cameras: Cameras, left_out: Collection[int] = (), most: int = MAX_VIEWS) -> tuple[int, ...]:
-    """Returns the numbers of at most that many views from all sides: in equal steps where the cameras step equally.
+def spread_views(cameras: Cameras, left_out: Collection[int] = ()) -> tuple[int, ...]:
+    """Returns the numbers of at most six views, spread over all: in equal steps where the cameras step equally and no
+    view that is left out is in the way of all such choices.
 
     Args:
         cameras: of one or more sets, shape [B, V].
         left_out: views that are not chosen.
-        most: number of views to choose at most.
 
     Raises:
         MflabError: as `Orbit.of`.
     """
     num_views = cameras.num_views
-    if num_views > most and Orbit.of(cameras).step is not None:
-        stride = max(1, round(num_views / most))
-        chosen = list(range(0, num_views, stride)[:most])
+    if num_views > MAX_VIEWS and Orbit.of(cameras).step is not None:
+        stride = max(1, round(num_views / MAX_VIEWS))
+        chosen = list(range(0, num_views, stride)[:MAX_VIEWS])
         turned = ([view + start for view in chosen] for start in range(num_views - chosen[-1]))
         for views in turned:
             if not set(views) & set(left_out):
                 return tuple(views)
     rest = [view for view in range(num_views) if view not in left_out]
-    return tuple(rest[place] for place in evenly(len(rest), most))
+    return tuple(rest[place] for place in evenly(len(rest), MAX_VIEWS))
 
 
 def evenly(count: int, most: int) -> list[int]:

@@ -55,8 +55,12 @@ def _check(source: SceneSource, config: RootCfg) -> dict[str, Any]:
     colours, alphas = zip(*(composite(scene.rgba, "white") for scene in scenes), strict=True)
     if all(bool((alpha == 1.0).all()) for alpha in alphas):
         return _said(False, "not checked: the images carry no alpha; see python -m mflab.metrics cameras")
-    views = ViewSet(torch.stack(colours), torch.stack(alphas), Cameras.stacked(cameras))
-    views = views.resized(min(CHECK_WIDTH, views.width))
+    # The check looks no closer, and many views of many scenes take much memory.
+    sets = [
+        ViewSet(*one).resized(min(CHECK_WIDTH, one[0].shape[-1])) for one in zip(colours, alphas, cameras, strict=True)
+    ]
+    images, masks = torch.stack([one.images for one in sets]), torch.stack([one.alpha for one in sets])
+    views = ViewSet(images, masks, Cameras.stacked([one.cameras for one in sets]))
     try:
         check = check_camera_claims(views, torch.Generator().manual_seed(0))
     except MflabError as error:

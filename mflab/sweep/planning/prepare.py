@@ -87,7 +87,7 @@ class PreparedTrial:
 
 @dataclass(frozen=True)
 class _Common:
-    """What does not depend on the optimiser; see `PreparedCell`."""
+    """What does not depend on the optimiser, and step records by what of it they depend on; see `PreparedCell`."""
 
     inputs: TrialInputs
     identity: str

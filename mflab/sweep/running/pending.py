@@ -9,6 +9,7 @@ from mflab.errors import MflabError
 from mflab.results import IMAGES_FOLDER, Status, TrialRecord
 from mflab.sweep.planning.baselines import baseline_path
 from mflab.sweep.planning.ledger import latest
+from mflab.sweep.planning.overrides import split_override
 from mflab.sweep.planning.planned import SweepPlan, store_url
 from mflab.sweep.planning.unfinished import Ending, is_over
 from mflab.sweep.running.export import BaselineFile
@@ -41,19 +42,25 @@ def with_whole_id(plan: SweepPlan) -> SweepPlan:
     Raises:
         MflabError: no trial begins so, or several do.
     """
-    only = plan.config.sweep.only
-    if not only or only in plan.trials:
+    # As it was typed: Hydra reads 12e4 as a number.
+    typed = [value.strip("'\"") for key, value in map(split_override, plan.overrides) if key == "sweep.only"]
+    only = typed[-1] if typed else plan.config.sweep.only
+    if not only:
         return plan
     meant = [one for one in plan.trials if one.startswith(only)]
-    if len(meant) != 1:
-        found = f"{len(meant)} trials that begin so" if meant else "none that begins so"
-        shown = ", ".join([*(meant or plan.trials)][:SHOWN_IDS])
-        raise MflabError(f"sweep.only must name one trial, but got {only!r} and {found}; the first are {shown}.")
+    shown = ", ".join([*(meant or plan.trials)][:SHOWN_IDS])
+    if len(meant) > 1:
+        raise MflabError(
+            f"sweep.only must name one trial, but {len(meant)} begin with {only!r}: {shown}; give more digits."
+        )
+    if not meant:
+        remedy = f"choose one of {shown}, or another of plan.json" if shown else "start without it first"
+        raise MflabError(f"sweep.only must name a trial of the plan, but none begins with {only!r}; {remedy}.")
     return replace(plan, config=replace(plan.config, sweep=replace(plan.config.sweep, only=meant[0])))
 
 
 def num_of_other_plans(plan: SweepPlan, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Finished trials of the ledger that other overrides of the same sweep asked for."""
+    """Finished trials of the ledger that are not of this plan: of other overrides, data or versions."""
     return sum(row["event"] == Status.done.value and one not in plan.trials for one, row in latest(rows).items())
 
 

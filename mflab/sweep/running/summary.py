@@ -39,9 +39,9 @@ def print_plan(plan: SweepPlan, num_left: int, num_found: int, num_others: int, 
         _add_design(table, plan, num_left, num_found)
         if num_others:
             table.add_row(
-                "other overrides",
-                f"{num_others} finished trials were asked for by others: the ledger keeps them, tables and report now "
-                "show this plan's",
+                "not in this plan",
+                f"{num_others} finished trials of the ledger (other overrides, data or versions): it keeps them, "
+                "tables and report show this plan's",
                 style="yellow",
             )
     if record.search is not None and record.trials:

@@ -18,7 +18,6 @@ from mflab.sweep.stages.inputs import TrialInputs
 # Raise when a change of the loop, the model or the sampler changes numbers: a finished trial must not stand for them.
 TRAINING_VERSION = 1
 ID_LENGTH = 16
-_NO_SEED, _NO_OPTIM = '"seed": null', '"optim": null'
 
 
 def trial_id(config: RootCfg, inputs: TrialInputs) -> str:
@@ -37,8 +36,7 @@ def cell_identity(common: str, config: RootCfg) -> str:
         common: from `common_identity`.
         config: whose optimiser is filled in.
     """
-    # A quote inside a text would be escaped.
-    return common.replace(_NO_OPTIM, f'"optim": {json_text(config.optim)}')
+    return filled_in(common, "optim", json_text(config.optim))
 
 
 def common_identity(config: RootCfg, inputs: TrialInputs) -> str:
@@ -70,8 +68,20 @@ def id_under_seed(identity: str, seed: int) -> str:
         >>> id_under_seed('{"lr": 1.0, "seed": null}', 3)
         '66abd081f62a0b99'
     """
-    # All other seeds are numbers, and a quote inside a text would be escaped.
-    return hashlib.sha256(identity.replace(_NO_SEED, f'"seed": {seed}').encode()).hexdigest()[:ID_LENGTH]
+    return hashlib.sha256(filled_in(identity, "seed", str(seed)).encode()).hexdigest()[:ID_LENGTH]
+
+
+def filled_in(text: str, key: str, value: str) -> str:
+    """JSON text with a value for a key that is null in it, once.
+
+    Example:
+        >>> filled_in('{"lr": 1.0, "seed": null}', "seed", "3")
+        '{"lr": 1.0, "seed": 3}'
+    """
+    # A quote inside a text would be escaped, so this can only be the key.
+    before, empty, after = text.partition(f'"{key}": null')
+    assert empty and f'"{key}": null' not in after, f"{key} must be null once in {text}"
+    return f'{before}"{key}": {value}{after}'
 
 
 def resolved_stages(curriculum: Curriculum | None) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from mflab.metrics.table import METRICS_VERSION
 from mflab.model.weights import NO_WEIGHTS, weights_fingerprint
 from mflab.sweep.stages.chain import RECORD, STATE_DIGITS, Chain
 from mflab.sweep.stages.data_keys import base_data, trained_data, validation_data
-from mflab.sweep.stages.identity import TRAINING_VERSION
+from mflab.sweep.stages.identity import TRAINING_VERSION, filled_in
 from mflab.sweep.stages.inputs import TrialInputs
 from mflab.sweep.stages.opening import find_metric
 from mflab.train import OptimCfg
@@ -80,8 +80,7 @@ def make_chain(config: RootCfg, origin: Origin, records: bytes) -> Chain:
     optimiser = {name: value for name, value in fields_of(config.optim).items() if name not in _THROUGH_LR}
     start = origin.start
     if origin.has_drawn_weights:
-        # No other null is called so: the config's own seed is no part of a start.
-        start = start.replace('"seed": null', f'"seed": {config.seed}')
+        start = filled_in(start, "seed", str(config.seed))
     root = f"[{start}, {json_text(optimiser)}, {origin.data}, {config.seed}, {config.train.batch_size}]"
     return Chain(_digest(root), _digest(start), records)
 

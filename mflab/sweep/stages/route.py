@@ -50,6 +50,7 @@ class RouteBase:
 
     @staticmethod
     def of(config: RootCfg, inputs: TrialInputs) -> "RouteBase":
+        """What the routes of a config have in common."""
         return RouteBase(find_origin(config, inputs), evaluation_key(config, inputs))
 
 

@@ -25,6 +25,8 @@ _TENSOR, _PAIRS = "tensor", "pairs"
 class PackedState:
     """Nested dicts, lists and tuples of tensors and plain values, ready to be written front to back.
 
+    It refers to the tensors: what changes them before they are written is written.
+
     Args:
         content: dicts may have keys of any plain type; tuples come back as lists.
     """
@@ -36,7 +38,7 @@ class PackedState:
 
     @property
     def num_bytes(self) -> int:
-        """Of what is written."""
+        """Number of bytes that `write` writes."""
         return 8 + len(self._head) + sum(self._sizes)
 
     def write(self, file: BinaryIO) -> None:

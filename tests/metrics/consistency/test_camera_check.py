@@ -66,9 +66,11 @@ def test_true_cameras_fit(rig_name: str) -> None:
     assert check.order.order == tuple(range(6)) and check.order.decidable and not check.order.is_reversed
     assert check.coherence == check.coherence_claimed > 0.97
     assert check.strays == {} and check.views == tuple(range(6))
+    step = f", azimuth step 60.0 degrees, estimated {check.step.estimated:.1f}" if check.step is not None else ""
+    assert bool(step) == (rig_name == EVEN)
     assert check.findings() == [
-        f"The images fit the claimed cameras: elevation 20.0 degrees, estimated {check.elevation.estimated:.1f}. All 6 "
-        "views fit one another."
+        f"The images fit the claimed cameras: elevation 20.0 degrees, estimated {check.elevation.estimated:.1f}"
+        f"{step}. All 6 views fit one another."
     ]
 
 
@@ -134,7 +136,7 @@ def test_findings_on_order_are_sentences() -> None:
         "The images are not in the order of the cameras: cameras 1 and 2 have one another's images, and the order "
         "0, 2, 1, 3, 4, 5 fits."
     ]
-    assert replace(swapped, views=(0, 5, 10, 16, 21, 26)).findings() == [
+    assert replace(swapped, order_views=(0, 5, 10, 16, 21, 26)).findings() == [
         "The images are not in the order of the cameras: cameras 5 and 10 have one another's images, and the order "
         "0, 10, 5, 16, 21, 26 fits."
     ]
