@@ -67,9 +67,8 @@ def read_camera_input(folder: Path, listing: Path | None, rig: Rig | None, max_s
     if len(sizes) > 1:
         raise MflabError(f"All sets must have one image size, but got widths {sorted(sizes)} in {folder}; resize them.")
     sets = [_view_set(scene, alpha) for scene in scenes]
-    images, masks = torch.stack([one.images for one in sets]), torch.stack([one.alpha for one in sets])
     return CameraInput(
-        ViewSet(images, masks, Cameras.stacked([one.cameras for one in sets])),
+        ViewSet.stacked(sets),
         tuple(names),
         len(samples),
         alpha is AlphaMode.straight,

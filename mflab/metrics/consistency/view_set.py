@@ -104,6 +104,12 @@ class ViewSet:
             replace(self.cameras, c2w=c2w.to(self.images.device), K=K.to(self.images.device)),
         )
 
+    @staticmethod
+    def stacked(sets: "Sequence[ViewSet]") -> "ViewSet":
+        """Single sets of one rig and one size along a new leading axis."""
+        images, alpha = torch.stack([one.images for one in sets]), torch.stack([one.alpha for one in sets])
+        return ViewSet(images, alpha, Cameras.stacked([one.cameras for one in sets]))
+
     def take(self, sets: Sequence[int]) -> "ViewSet":
         """The sets of these numbers along the one leading axis of a flattened collection."""
         index = torch.as_tensor(list(sets), device=self.images.device)

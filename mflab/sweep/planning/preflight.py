@@ -11,7 +11,6 @@ from mflab.config import RootCfg, fingerprint
 from mflab.data.scenes import SceneSource, composite
 from mflab.data.sources import DataKind
 from mflab.errors import MflabError
-from mflab.geometry import Cameras
 from mflab.metrics.consistency import CHECK_WIDTH, ViewSet, check_camera_claims, evenly
 from mflab.sweep.planning.findings import kept_finding
 from mflab.sweep.planning.prepare import PreparedCell
@@ -59,10 +58,8 @@ def _check(source: SceneSource, config: RootCfg) -> dict[str, Any]:
     sets = [
         ViewSet(*one).resized(min(CHECK_WIDTH, one[0].shape[-1])) for one in zip(colours, alphas, cameras, strict=True)
     ]
-    images, masks = torch.stack([one.images for one in sets]), torch.stack([one.alpha for one in sets])
-    views = ViewSet(images, masks, Cameras.stacked([one.cameras for one in sets]))
     try:
-        check = check_camera_claims(views, torch.Generator().manual_seed(0))
+        check = check_camera_claims(ViewSet.stacked(sets), torch.Generator().manual_seed(0))
     except MflabError as error:
         return _said(False, f"not checked: {error}")
     return _said(check.mismatch, *check.findings())

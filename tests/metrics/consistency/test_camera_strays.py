@@ -80,13 +80,13 @@ def test_spheres_have_no_strays() -> None:
 
 
 def test_scores_are_averaged_over_sets() -> None:
-    """Two neighbours exchanged in one set of three are no fault of the rig; in two of three they are."""
-    first, second, third = ring("mice"), ring("mice", 2), ring("mice", 3)
-    one = stacked([exchanged(first, (6, 7)), second, third])
-    assert find_strays(one, CORE, [8]) == ()
-    two = stacked([exchanged(first, (6, 7)), exchanged(second, (6, 7)), third])
-    assert find_strays(two, CORE, [6, 7, 8]) == (6, 7)
-    assert place_strays(stacked([exchanged(first, (6, 7)), exchanged(second, (6, 7))]), CORE, (6, 7)) == {6: 7, 7: 6}
+    """Two neighbours exchanged in one set of twelve are no fault of the rig; in two of three they are."""
+    true, wrong = ring("mice"), exchanged(ring("mice"), (6, 7))
+    assert find_strays(wrong, CORE, [6, 7]) == (6, 7)
+    assert find_strays(stacked([wrong, *[true] * 11]), CORE, [6, 7]) == ()
+    both = stacked([wrong, exchanged(ring("mice", 2), (6, 7)), true])
+    assert find_strays(both, CORE, [6, 7, 8]) == (6, 7)
+    assert place_strays(both.flattened().take([0, 1]), CORE, (6, 7)) == {6: 7, 7: 6}
 
 
 def test_one_wrong_picture_in_two_places_belongs_to_neither() -> None:
