@@ -1,16 +1,17 @@
 """Cells: a copy with its levels put in equals what Hydra composes, and where it cannot, Hydra is asked."""
 
+import dataclasses
 import itertools
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mflab.config import CONF, compose, composition
+from mflab.config import CONF, RootCfg, compose, composition
 from mflab.design import full_factorial, parse_factors
 from mflab.errors import MflabError
 from mflab.sweep.planning import cells
@@ -186,6 +187,20 @@ def test_a_base_with_computed_values_is_never_copied() -> None:
     composer = CellComposer(["optim.warmup_steps=${train.steps}"])
     assert not composer.is_fast
     assert composer.compose({"train.steps": 7})[0].optim.warmup_steps == 7
+
+
+def test_no_part_of_a_config_does_more_than_hold_values() -> None:
+    """Copies are made without the constructor: what it would check or derive would be missed."""
+    seen: set[type] = set()
+    waiting: list[Any] = [RootCfg]
+    while waiting:
+        kind = waiting.pop()
+        waiting += get_args(kind)
+        if dataclasses.is_dataclass(kind) and kind not in seen:
+            assert isinstance(kind, type) and not hasattr(kind, "__post_init__") and not hasattr(kind, "__slots__")
+            seen.add(kind)
+            waiting += get_type_hints(kind).values()
+    assert len(seen) > 15
 
 
 def test_another_seed_shares_all_other_parts() -> None:

@@ -1,6 +1,7 @@
 """State names: they change with whatever can change bits, from the step at which it does, and with nothing else."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from mflab.config import RootCfg, compose
+from mflab.config import RootCfg, compose, fingerprint
 from mflab.curriculum import CurriculumCfg, Trainable, Transition
 from mflab.curriculum.stage import StageCfg, Unit
 from mflab.data.augment import AUGMENTATIONS, AugmentationCfg
@@ -69,6 +70,19 @@ def second_stage(**fields: Any) -> Callable[[RootCfg], RootCfg]:
 def chain_of(config: RootCfg) -> Chain:
     inputs = open_inputs(config, CACHE)
     return make_chain(config, find_origin(config, inputs), step_records(config, inputs))
+
+
+def test_a_root_is_the_fingerprint_of_its_values_whatever_texts_it_is_put_together_from() -> None:
+    for overrides in ([], ["model.weights=none", "seed=5"]):
+        config = compose([*TINY, *overrides])
+        origin = find_origin(config, open_inputs(config, CACHE))
+        start, data = json.loads(origin.start), json.loads(origin.data)
+        start["seed"] = config.seed if origin.has_drawn_weights else None
+        through_rates = ("lr", "schedule", "warmup_steps")
+        optim = {name: value for name, value in vars(config.optim).items() if name not in through_rates}
+        chain = chain_of(config)
+        assert chain.initial == fingerprint(start)
+        assert chain.root == fingerprint([start, optim, data, config.seed, config.train.batch_size])
 
 
 def route_of(config: RootCfg, trial_id: str = "trial") -> Route:
