@@ -11,7 +11,6 @@ from mflab.errors import MflabError
 from mflab.metrics.command import main
 from mflab.metrics.consistency import ViewSet
 from mflab.metrics.ladder import LadderScene, Results, SceneFacts, make_ladder, run_ladder
-from mflab.metrics.ladder.measure import measure_set
 from mflab.metrics.ladder.real import read_ring
 from mflab.metrics.ladder.scenes import procedural_scenes
 
@@ -76,12 +75,6 @@ def test_equal_seeds_give_equal_values(results: Results, scenes: list[LadderScen
     assert [row.values for row in again[1:]] == [
         row.values for row in results.rows if (row.scene, row.perturbation) == (scenes[2].name, "shift")
     ]
-
-
-def test_a_mouse_at_64_pixels_costs_little(mouse: LadderScene) -> None:
-    threads = torch.get_num_threads()
-    assert threads == 1
-    assert min(measure_set(mouse.views, 0, False, {}).seconds for _ in range(3)) <= 0.3
 
 
 def test_all_scenes_have_their_kinds_and_elevations() -> None:
