@@ -1,6 +1,7 @@
 """Builds the model of a config."""
 
 import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -52,11 +53,18 @@ _CODECS: dict[CodecKind, Callable[[ModelCfg], Codec]] = {
     CodecKind.space_to_depth: lambda cfg: SpaceToDepth(cfg.codec_patch, cfg.codec_background, cfg.codec_scale),
 }
 
+_LOADED_LATE = ("mflab.model.mvdiffusion.network", "mflab.model.mvdiffusion.sampler")
+
 
 def preload() -> None:
     """Imports what building a model takes, for a process that is going to build one."""
-    importlib.import_module("mflab.model.mvdiffusion.network")
-    importlib.import_module("mflab.model.mvdiffusion.sampler")
+    for name in _LOADED_LATE:
+        importlib.import_module(name)
+
+
+def is_preloaded() -> bool:
+    """Whether this process has done so."""
+    return sys.modules.keys() >= set(_LOADED_LATE)
 
 
 def make_model(cfg: ModelCfg, image_size: int, num_views: int, generator: torch.Generator) -> MVDiffusion:

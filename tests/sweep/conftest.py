@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
 from mflab.config import RootCfg, compose, has_interpolations
+from mflab.model.build import preload
 from mflab.results import read_ledger
 from mflab.sweep import command
 from mflab.sweep.planning import cells
@@ -61,7 +62,9 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick_process() -> Iterator[None]:
-    """Leaves out what only costs time here: no test cuts the power, and tiny trials leave little garbage."""
+    """Leaves out what only costs time here: no test cuts the power, tiny trials leave little garbage, and plans check
+    their models without a process for it where diffusers is loaded."""
+    preload()
     gc.collect()
     gc.freeze()
     with pytest.MonkeyPatch.context() as patch:

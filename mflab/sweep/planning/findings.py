@@ -12,6 +12,11 @@ from mflab.train.atomic import write_atomically
 PREFLIGHT_FOLDER = "preflight"
 
 
+def has_findings(outputs: Path, kind: str) -> bool:
+    """Whether earlier starts left any result of a kind of check."""
+    return any((outputs / PREFLIGHT_FOLDER).glob(f"{kind}-*.json"))
+
+
 def kept_finding(outputs: Path, kind: str, depends_on: object, check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The result of a check, made now or by an earlier start; nothing is kept of a check that raises.
 

@@ -1,41 +1,76 @@
-"""Before a model is trained: can it be built, and how large are its states?"""
+"""Before a model is trained: can it be built, and how large are its states?
 
+A shape that no model can have must not wait for a worker to be found. What was found is kept in the outputs folder.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from mflab.config import RootCfg
-from mflab.model import make_model, weights_fingerprint
-from mflab.sweep.planning.findings import kept_finding
+from mflab.model import weights_fingerprint
+from mflab.model.build import is_preloaded
+from mflab.sweep.planning.findings import has_findings, kept_finding
+from mflab.sweep.planning.model_process import ModelProcess, count_parameters
 from mflab.sweep.planning.provenance import package_versions
 from mflab.sweep.stages.identity import TRAINING_VERSION
-from mflab.train import torch_generator
 
 # AdamW keeps two moments; the moving average is a fourth copy. Four bytes a number.
 _STATE_BYTES_PER_WEIGHT = 16
 # Raise when models are checked for more, or have more parameters: what was found before then does not stand.
 MODEL_CHECK_VERSION = 1
+_KIND = "model"
+
+# Of a trial's config and its number of views: the bytes of a training state, or an error, now or later.
+ModelCheck = Callable[[RootCfg, int], Future[int]]
 
 
-def state_bytes(config: RootCfg, num_views: int) -> int:
-    """Bytes of a training state.
-
-    Builds the model and drops it: a shape that no model can have must not wait for a worker to be found. What was found
-    is kept in the outputs folder, since building one takes the import of diffusers: seconds and 0.2 GB.
-
-    Args:
-        config: of a trial.
-        num_views: V.
+def check_model(config: RootCfg, num_views: int) -> Future[int]:
+    """The bytes of a training state, found before this returns.
 
     Raises:
         MflabError: a setting is impossible or the weights do not fit.
     """
-    size = config.data.size
+    found = Future[int]()
+    found.set_result(_state_bytes(config, num_views, count_parameters))
+    return found
 
-    def check() -> dict[str, Any]:
-        model = make_model(config.model, size, num_views, torch_generator(0, "check"))
-        return {"parameters": sum(value.numel() for value in model.unet.parameters())}
 
+@contextmanager
+def model_checks(outputs: Path) -> Iterator[ModelCheck]:
+    """Checks models in a process beside this one, unless this one has loaded already what that takes.
+
+    All checks are over after it.
+
+    Args:
+        outputs: paths.outputs. Where no model was checked before, the process starts at once.
+
+    Raises:
+        MflabError: a setting is impossible or the weights do not fit.
+    """
+    if is_preloaded():
+        yield check_model
+        return
+    found: list[Future[int]] = []
+    # Closed before the thread is waited for: a plan that fails does not wait for what it began.
+    with ThreadPoolExecutor(1) as pool, closing(ModelProcess()) as process:
+        if not has_findings(outputs, _KIND):
+            process.start()
+
+        def check(config: RootCfg, num_views: int) -> Future[int]:
+            found.append(pool.submit(_state_bytes, config, num_views, process.count_parameters))
+            return found[-1]
+
+        yield check
+        for one in found:
+            one.result()
+
+
+def _state_bytes(config: RootCfg, num_views: int, count: Callable[[RootCfg, int], int]) -> int:
     weights = weights_fingerprint(config.model.weights)
-    depends_on = [MODEL_CHECK_VERSION, TRAINING_VERSION, package_versions(), config.model, weights, size, num_views]
-    found = kept_finding(Path(config.paths.outputs), "model", depends_on, check)
+    versions = [MODEL_CHECK_VERSION, TRAINING_VERSION, package_versions()]
+    depends_on = [*versions, config.model, weights, config.data.size, num_views]
+    outputs = Path(config.paths.outputs)
+    found = kept_finding(outputs, _KIND, depends_on, lambda: {"parameters": count(config, num_views)})
     return _STATE_BYTES_PER_WEIGHT * found["parameters"]

@@ -22,6 +22,7 @@ from mflab.sweep.planning.baselines import dataset_labels
 from mflab.sweep.planning.cells import compose_cells
 from mflab.sweep.planning.estimate import count_steps, estimate_seconds
 from mflab.sweep.planning.ledger import latest
+from mflab.sweep.planning.model_check import model_checks
 from mflab.sweep.planning.overrides import check_overrides
 from mflab.sweep.planning.plan_records import (
     factor_record,
@@ -67,24 +68,25 @@ def make_plan(
     audit = audit_design(factors, runs)
     check_audit(audit, sweep.allow_confounded)
     order = run_order(runs, np.random.default_rng(sweep.order_seed))
-    preparer = Preparer(cache)
-    distinct = {_key(run.cell): run.cell for run in runs}
-    composed = compose_cells(factors, list(distinct.values()), overrides)
-    cells = {key: preparer.cell(*one) for key, one in zip(distinct, composed, strict=True)}
-    prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
-    check_distinct([one.trial_id for one in prepared], [run.cell for run in runs], [run.seed for run in runs])
-    trials = {one.trial_id: one for one in prepared}
-    response = check_response(config, [(one.config, one.inputs) for one in cells.values()])
-    return assemble_plan(
-        config,
-        overrides,
-        trials,
-        [trial_record(one, run, place) for one, run, place in zip(prepared, runs, order, strict=True)],
-        factors,
-        audit,
-        response,
-        ledger,
-    )
+    with model_checks(Path(config.paths.outputs)) as check_model:
+        preparer = Preparer(cache, check_model)
+        distinct = {_key(run.cell): run.cell for run in runs}
+        composed = compose_cells(factors, list(distinct.values()), overrides)
+        cells = {key: preparer.cell(*one) for key, one in zip(distinct, composed, strict=True)}
+        prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
+        check_distinct([one.trial_id for one in prepared], [run.cell for run in runs], [run.seed for run in runs])
+        trials = {one.trial_id: one for one in prepared}
+        response = check_response(config, [(one.config, one.inputs) for one in cells.values()])
+        return assemble_plan(
+            config,
+            overrides,
+            trials,
+            [trial_record(one, run, place) for one, run, place in zip(prepared, runs, order, strict=True)],
+            factors,
+            audit,
+            response,
+            ledger,
+        )
 
 
 def assemble_plan(

@@ -1,6 +1,7 @@
 """From a config to what a plan needs of its trials; whatever can be wrong is found here, before anything runs."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from mflab.config import RootCfg, fingerprint, plain
@@ -12,7 +13,7 @@ from mflab.prompts import PromptEmbeddings
 from mflab.results import StageSpan, ViewRecord
 from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys
 from mflab.sweep.planning.cells import with_seed
-from mflab.sweep.planning.model_check import state_bytes
+from mflab.sweep.planning.model_check import ModelCheck, check_model
 from mflab.sweep.stages.identity import cell_identity, common_identity, id_under_seed
 from mflab.sweep.stages.inputs import TrialInputs, open_inputs
 from mflab.sweep.stages.keys import rate_settings, step_records
@@ -47,7 +48,7 @@ class PreparedCell:
         keys: of its baselines.
         records: of its steps; see `mflab.sweep.stages.keys`.
         base: of the routes of its trials.
-        state_bytes: of a stored training state.
+        checked: bytes of a stored training state, once its model was checked.
         stages: for people.
         views: of the validation set.
     """
@@ -59,9 +60,18 @@ class PreparedCell:
     keys: BaselineKeys
     records: bytes
     base: RouteBase
-    state_bytes: int
+    checked: Future[int]
     stages: tuple[StageSpan, ...]
     views: tuple[ViewRecord, ...]
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of a stored training state; waits for the check of its model.
+
+        Raises:
+            MflabError: the model cannot be built.
+        """
+        return self.checked.result()
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ class _Common:
     identity: str
     keys: BaselineKeys
     base: RouteBase
-    state_bytes: int
+    checked: Future[int]
     stages: tuple[StageSpan, ...]
     views: tuple[ViewRecord, ...]
     known_records: dict[tuple[object, ...], bytes] = field(default_factory=dict)
@@ -111,13 +121,15 @@ class Preparer:
 
     Args:
         cache: keeps opened inputs.
+        check_model: finds out whether a model can be built, and how large its states are.
     """
 
-    def __init__(self, cache: InputCache) -> None:
+    def __init__(self, cache: InputCache, check_model: ModelCheck = check_model) -> None:
         self.cache = cache
+        self.check_model = check_model
         self._commons: dict[tuple[int, ...], tuple[tuple[object, ...], _Common]] = {}
         self._by_content: dict[str, _Common] = {}
-        self._state_bytes: dict[str, int] = {}
+        self._checked: dict[str, Future[int]] = {}
         self._drawn: set[str] = set()
         self._styles: dict[str, str] = {}
 
@@ -137,7 +149,7 @@ class Preparer:
             keys=common.keys,
             records=common.records(config),
             base=common.base,
-            state_bytes=common.state_bytes,
+            checked=common.checked,
             stages=common.stages,
             views=common.views,
         )
@@ -167,7 +179,7 @@ class Preparer:
             identity=common_identity(config, inputs),
             base=RouteBase.of(config, inputs),
             keys=baseline_keys(config, inputs),
-            state_bytes=self._check_model(config, inputs),
+            checked=self._check_model(config, inputs),
             stages=tuple(_span(stage) for stage in (inputs.curriculum.stages if inputs.curriculum else ())),
             views=tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views),
         )
@@ -203,12 +215,12 @@ class Preparer:
                 inputs.loader.batch(stage.start, augmentation, reference, stage.base_fraction)
                 self._drawn.add(key)
 
-    def _check_model(self, config: RootCfg, inputs: TrialInputs) -> int:
+    def _check_model(self, config: RootCfg, inputs: TrialInputs) -> Future[int]:
         num_views = len(inputs.sources.train.view_names)
         key = fingerprint([config.model, weights_fingerprint(config.model.weights), config.data.size, num_views])
-        if key not in self._state_bytes:
-            self._state_bytes[key] = state_bytes(config, num_views)
-        return self._state_bytes[key]
+        if key not in self._checked:
+            self._checked[key] = self.check_model(config, num_views)
+        return self._checked[key]
 
 
 def _span(stage: Stage) -> StageSpan:

@@ -1,0 +1,150 @@
+"""Models are checked before anything runs: once per outputs folder, beside the plan, and not without an answer."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mflab.config import RootCfg, compose
+from mflab.errors import MflabError
+from mflab.model import ModelCfg, MVDiffusion, make_model
+from mflab.results import read_plan
+from mflab.sweep.planning import model_check, model_process
+from mflab.sweep.planning.findings import kept_finding
+from mflab.sweep.planning.model_check import check_model, model_checks
+from mflab.sweep.planning.model_process import ModelProcess, count_parameters
+from tests.sweep.conftest import TINY
+
+ODD = "Each width must be divisible by norm_groups=4"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[ModelProcess]:
+    """One for all tests: it takes seconds to load."""
+    process = ModelProcess()
+    yield process
+    process.close()
+
+
+def _config(outputs: Path, *overrides: str) -> RootCfg:
+    return compose([*TINY, f"paths.outputs={outputs}", *overrides])
+
+
+def test_a_model_is_built_for_the_first_plan_alone(
+    data_folder: Path, tmp_path: Path, sweep: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[ModelCfg] = []
+
+    def make(cfg: ModelCfg, *rest: Any) -> MVDiffusion:
+        built.append(cfg)
+        return make_model(cfg, *rest)
+
+    monkeypatch.setattr(model_process, "make_model", make)
+    paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.dry_run=true"]
+    assert sweep([*TINY, *paths, "sweep.name=first"]) == 0
+    first = read_plan(tmp_path / "first").disk_bytes
+    assert len(built) == 1 and first
+    assert sweep([*TINY, *paths, "sweep.name=second", "train.steps=7"]) == 0
+    assert len(built) == 1 and read_plan(tmp_path / "second").disk_bytes == first
+    assert sweep([*TINY, *paths, "sweep.name=third", "model.unet.widths=[16]"]) == 0
+    assert len(built) == 2 and read_plan(tmp_path / "third").disk_bytes > first
+
+
+def test_a_model_that_cannot_be_built_is_refused_every_time(
+    data_folder: Path, tmp_path: Path, sweep: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.name=odd", "model.unet.widths=[9]"]
+    for _ in range(2):
+        assert sweep([*TINY, *paths, "sweep.dry_run=true"]) == 2
+        assert ODD in capsys.readouterr().err
+
+
+def test_a_process_beside_finds_what_would_be_found_here(tmp_path: Path, process: ModelProcess) -> None:
+    config = _config(tmp_path)
+    assert process.count_parameters(config, 6) == count_parameters(config, 6)
+    with pytest.raises(MflabError, match=ODD):
+        process.count_parameters(_config(tmp_path, "model.unet.widths=[9]"), 6)
+    wide = _config(tmp_path, "model.unet.widths=[16]")
+    assert process.count_parameters(wide, 6) == count_parameters(wide, 6) > count_parameters(config, 6)
+
+
+def test_what_a_process_beside_cannot_say_is_found_here(
+    tmp_path: Path, process: ModelProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a bug there nor its death may pass for an answer."""
+    config, broken = _config(tmp_path), _config(tmp_path)
+    del broken.model
+    monkeypatch.setattr(model_process, "count_parameters", lambda config, num_views: -1)
+    # No mistake of a user's: its traceback must be seen.
+    assert process.count_parameters(broken, 6) == -1
+    assert process.count_parameters(config, 6) > 0
+    assert process._process is not None
+    os.kill(process._process.pid, signal.SIGKILL)
+    process._process.wait()
+    assert process.count_parameters(config, 6) == -1
+
+
+def test_checks_beside_a_plan_are_over_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the one that nobody asked about: an impossible model is no plan."""
+    monkeypatch.setattr(model_check, "is_preloaded", lambda: False)
+    monkeypatch.setattr(ModelProcess, "start", lambda self: None)
+    monkeypatch.setattr(ModelProcess, "count_parameters", lambda self, *what: count_parameters(*what))
+    found: list[Future[int]] = []
+    with model_checks(tmp_path) as check:
+        found.append(check(_config(tmp_path), 6))
+    assert found[0].done() and found[0].result() == check_model(_config(tmp_path), 6).result()
+    with pytest.raises(MflabError, match=ODD), model_checks(tmp_path) as check:
+        check(_config(tmp_path, "model.unet.widths=[9]"), 6)
+
+
+def test_a_plan_that_fails_does_not_wait_for_its_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: ModelProcess) -> None:
+        code = "import sys, time; sys.stdin.buffer.read(1); time.sleep(600)"
+        self._process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    monkeypatch.setattr(model_check, "is_preloaded", lambda: False)
+    monkeypatch.setattr(ModelProcess, "start", start)
+
+    def plan() -> None:
+        with model_checks(tmp_path) as check:
+            check(_config(tmp_path), 6)
+            raise MflabError("no such factor")
+
+    started = time.monotonic()
+    with pytest.raises(MflabError, match="no such factor"):
+        plan()
+    assert time.monotonic() - started < 60
+
+
+def test_plans_load_no_diffusers(data_folder: Path, tmp_path: Path) -> None:
+    """The first one leaves that to a process beside it, the next finds what that one said."""
+    paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.name=light", "sweep.dry_run=true"]
+    code = f"""
+import sys
+from mflab.sweep.command import main
+assert main({[*TINY, *paths]!r}) == 0
+print(sorted(name for name in ("diffusers", "transformers", "torchvision", "torch._dynamo") if name in sys.modules))
+"""
+    sizes = []
+    for _ in range(2):
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert ran.stdout.splitlines()[-1] == "[]" and not ran.stderr
+        sizes.append(read_plan(tmp_path / "light").disk_bytes)
+    (kept,) = (tmp_path / "preflight").glob("model-*.json")
+    assert sizes[0] == sizes[1] > 0 and "parameters" in kept.read_text()
+
+
+def test_a_damaged_finding_is_made_again(tmp_path: Path) -> None:
+    assert kept_finding(tmp_path, "check", 1, lambda: {"found": 1}) == {"found": 1}
+    assert kept_finding(tmp_path, "check", 1, lambda: {"found": 2}) == {"found": 1}
+    assert kept_finding(tmp_path, "check", 2, lambda: {"found": 2}) == {"found": 2}
+    (one, _) = sorted((tmp_path / "preflight").iterdir(), key=lambda path: path.read_text())
+    one.write_text("")
+    assert kept_finding(tmp_path, "check", 1, lambda: {"found": 3}) == {"found": 3}
