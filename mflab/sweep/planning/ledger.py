@@ -13,11 +13,13 @@ from mflab.errors import MflabError
 from mflab.results import LEDGER_FILE, Status, read_ledger
 
 LOCK_FILE = ".lock"
+# Nothing is decided by them: they reach the disk with the line after them, or when the system writes them.
+_NOTES = ("started",)
 _ENDINGS = tuple(status.value for status in Status if status is not Status.planned)
 
 
 class Ledger:
-    """Appends events to `ledger.jsonl`; every line is on the disk before `append` returns.
+    """Appends events to `ledger.jsonl`; every line but that of a mere start is on the disk before `append` returns.
 
     Args:
         folder: sweep folder, whose lock the caller holds.
@@ -47,7 +49,8 @@ class Ledger:
             # A disk that is almost full takes a part of a line and says so in the number of bytes alone.
             while line:
                 line = line[self._file.write(line) :]
-            os.fsync(self._file.fileno())
+            if event not in _NOTES:
+                os.fsync(self._file.fileno())
         except OSError:
             os.ftruncate(self._file.fileno(), size)
             raise
