@@ -2,8 +2,9 @@
 
 from mflab.train.device import Device, find_device
 from mflab.train.diffusion import DiffusionTask, reference_mode, torch_generator
-from mflab.train.loop import Diverged, StepRecord, Task, TrainState, train
+from mflab.train.loop import Diverged, StepRecord, Task, train
 from mflab.train.optim import LRSchedule, MovingAverage, OptimCfg, learning_rate
+from mflab.train.state import NetworkTensors, TrainState
 from mflab.train.validate import Validation, ValidationCfg, Validator, validation_steps
 from mflab.train.view_sets import SET_METRICS, SETS_VERSION
 
@@ -15,6 +16,7 @@ __all__ = [
     "Diverged",
     "LRSchedule",
     "MovingAverage",
+    "NetworkTensors",
     "OptimCfg",
     "StepRecord",
     "Task",

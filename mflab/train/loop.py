@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from mflab.curriculum import Curriculum, StageState, is_trainable
 from mflab.errors import MflabError
-from mflab.train.optim import MovingAverage, OptimCfg, learning_rate, make_optimiser
+from mflab.train.optim import OptimCfg, learning_rate
+from mflab.train.state import TrainState
 
 
 class Diverged(Exception):
@@ -56,42 +57,6 @@ class StepRecord:
     grad_norm: float
     stage: int
     seconds: float
-
-
-class TrainState:
-    """Everything that the next step depends on.
-
-    Args:
-        module: the network; its parameters stay where they are in memory, so `module.to(...)` comes before.
-        cfg: optimiser settings.
-
-    Attributes:
-        named: all parameters of the network by name.
-        weights: the same in a list.
-    """
-
-    def __init__(self, module: nn.Module, cfg: OptimCfg) -> None:
-        self.step = 0
-        self.module = module
-        # Walking through a network for its parameters takes longer than most that is done to small ones.
-        self.named = dict(module.named_parameters())
-        self.weights = list(self.named.values())
-        self.optimiser = make_optimiser(cfg, self.weights)
-        self.average = MovingAverage(self.named, cfg.ema_decay)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "module": self.module.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step = state["step"]
-        self.module.load_state_dict(state["module"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
 
 @contextmanager

@@ -39,4 +39,4 @@ def open_network(config: RootCfg, inputs: TrialInputs, shelf: ModelShelf) -> Net
     built = shelf.take(config, len(inputs.sources.train.view_names))
     prompts = {style: one.tensor.float() for style, one in inputs.prompts.items()}
     task = DiffusionTask(built.model, inputs.loader, prompts, config.train.base_style, config.seed)
-    return Network(built, TrainState(built.model.unet, config.optim), task)
+    return Network(built, TrainState(built.model.unet, config.optim, built.tensors), task)

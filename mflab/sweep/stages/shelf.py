@@ -5,12 +5,12 @@ import gc
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mflab.config import RootCfg, fingerprint
 from mflab.model import MVDiffusion, load_weights, make_model, weights_fingerprint
 from mflab.model.weights import NO_WEIGHTS
-from mflab.train import find_device, torch_generator
+from mflab.train import NetworkTensors, find_device, torch_generator
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class BuiltModel:
     Attributes:
         key: hash of everything that the untrained model depends on.
         model: whatever was done to its weights since.
-        weights: all parameters. Walking through the network for them takes longer than most that is done to them.
+        tensors: of its network.
         drawn: initial weights that no file holds; empty where a file does.
     """
 
     key: str
     model: MVDiffusion
-    weights: list[nn.Parameter]
+    tensors: NetworkTensors
     drawn: list[Tensor]
 
 
@@ -59,24 +59,25 @@ class ModelShelf:
         del kept
         gc.collect()
         model = make_model(cfg, config.data.size, num_views, torch_generator(config.seed, "init")).to(device)
-        weights = list(model.unet.parameters())
+        tensors = NetworkTensors.of(model.unet)
         # Beside a model on an accelerator there is no room for a second copy of its weights.
-        drawn = [value.detach().to("cpu", copy=True) for value in weights] if is_drawn else []
-        return BuiltModel(key, model, weights, drawn)
+        drawn = [value.detach().to("cpu", copy=True) for value in tensors.weights] if is_drawn else []
+        return BuiltModel(key, model, tensors, drawn)
 
     def put_back(self, model: BuiltModel) -> None:
         """Keeps a model that is no longer used, in place of the one before."""
-        for weight in model.weights:
+        for weight in model.tensors.weights:
             weight.grad = None
         self._kept = model
 
 
 def _restore(kept: BuiltModel, weights: str) -> None:
     """Brings a used model back to where a new one begins, bit for bit."""
+    parameters = kept.tensors.weights
     if kept.drawn:
-        torch._foreach_copy_([weight.detach() for weight in kept.weights], kept.drawn)
+        torch._foreach_copy_([weight.detach() for weight in parameters], kept.drawn)
     else:
         load_weights(kept.model.unet, weights)
     kept.model.train()
-    for weight in kept.weights:
+    for weight in parameters:
         weight.requires_grad_(True)

@@ -19,7 +19,9 @@ _DTYPES |= {str(dtype): dtype for dtype in (torch.int32, torch.uint8, torch.bool
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 # Tensors are written together up to this size.
 _PART_BYTES = 2**20
-_TENSOR, _PAIRS = "tensor", "pairs"
+# What a description says of a value that JSON has no word for: one tensor, several of one type in a list or under keys,
+# a dict, a dict of dicts that all have the same keys.
+_TENSOR, _TENSORS, _PAIRS, _TABLE = "tensor", "tensors", "pairs", "table"
 
 
 class PackedState:
@@ -56,20 +58,54 @@ def read_state(file: BinaryIO, device: torch.device) -> Any:
 
 def _describe(value: Any, tensors: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
-        if value.is_contiguous():
-            tensors.append(value)
-            return {_TENSOR: [_NAMES[value.dtype], list(value.shape)]}
-        # Axes in the order in which they lie in memory; a tensor with gaps is copied without them.
-        strides = value.stride()
-        order = sorted(range(value.dim()), key=lambda axis: -strides[axis])
-        in_memory = value.permute(order).contiguous()
-        tensors.append(in_memory)
-        return {_TENSOR: [_NAMES[value.dtype], list(in_memory.shape), order]}
+        order = _order(value)
+        tensors.append(value.permute(order).contiguous() if order else value)
+        return {_TENSOR: [_NAMES[value.dtype], tensors[-1].shape, *([order] if order else [])]}
     if isinstance(value, dict):
+        together = _describe_together(list(value.values()), tensors)
+        if together is not None:
+            return {_TENSORS: [list(value), *together]}
+        columns = _columns(value)
+        if columns:
+            named = [[key, _describe(column, tensors)] for key, column in columns.items()]
+            return {_TABLE: [list(value), named]}
         return {_PAIRS: [[key, _describe(item, tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
+        together = _describe_together(value, tensors)
+        if together is not None:
+            return {_TENSORS: [None, *together]}
         return [_describe(item, tensors) for item in value]
     return value
+
+
+def _describe_together(values: Sequence[Any], tensors: list[Tensor]) -> list[Any] | None:
+    """Type, shapes, and order of axes of those that have one of their own; None for anything but several tensors of one
+    type. A thousand tensors described by themselves would take as long as a training step."""
+    types = {value.dtype if isinstance(value, Tensor) else None for value in values}
+    if len(values) < 2 or len(types) > 1 or None in types:
+        return None
+    orders = [[place, _order(value)] for place, value in enumerate(values) if not value.is_contiguous()]
+    laid = list(values)
+    for place, order in orders:
+        laid[place] = values[place].permute(order).contiguous()
+    tensors += laid
+    return [_NAMES[values[0].dtype], [value.shape for value in laid], orders]
+
+
+def _order(value: Tensor) -> list[int]:
+    """Axes in the order in which they lie in memory, empty if that is their own; a tensor with gaps is copied without
+    them."""
+    strides = value.stride()
+    return [] if value.is_contiguous() else sorted(range(value.dim()), key=lambda axis: -strides[axis])
+
+
+def _columns(value: dict[Any, Any]) -> dict[Any, list[Any]]:
+    """The inner values of a dict of dicts by their keys; empty unless all of several have the same ones."""
+    rows = list(value.values())
+    if len(rows) < 2 or not all(isinstance(row, dict) for row in rows):
+        return {}
+    keys = list(rows[0])
+    return {key: [row[key] for row in rows] for key in keys} if all(list(row) == keys for row in rows) else {}
 
 
 def _parts(tensors: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[Tensor]:
@@ -87,7 +123,9 @@ def _parts(tensors: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[Tensor]:
 
 
 def _joined(group: list[Tensor]) -> Tensor:
-    return (group[0] if len(group) == 1 else torch.cat([tensor.ravel() for tensor in group])).detach().cpu()
+    # Without gradients, of which weights would keep track.
+    with torch.no_grad():
+        return (group[0] if len(group) == 1 else torch.cat([tensor.ravel() for tensor in group])).cpu()
 
 
 def _restore(value: Any, file: BinaryIO, device: torch.device) -> Any:
@@ -97,13 +135,26 @@ def _restore(value: Any, file: BinaryIO, device: torch.device) -> Any:
         return value
     if _PAIRS in value:
         return {key: _restore(item, file, device) for key, item in value[_PAIRS]}
-    # A tensor whose axes lie in memory in their own order has no third entry.
+    if _TABLE in value:
+        keys, columns = value[_TABLE]
+        restored = {name: _restore(column, file, device) for name, column in columns}
+        return {key: {name: column[place] for name, column in restored.items()} for place, key in enumerate(keys)}
+    if _TENSORS in value:
+        keys, name, shapes, orders = value[_TENSORS]
+        own = dict(orders)
+        found = [_read(name, shape, own.get(place), file, device) for place, shape in enumerate(shapes)]
+        return found if keys is None else dict(zip(keys, found, strict=True))
     name, shape, *order = value[_TENSOR]
+    return _read(name, shape, order[0] if order else None, file, device)
+
+
+def _read(name: str, shape: list[int], order: list[int] | None, file: BinaryIO, device: torch.device) -> Tensor:
+    """A tensor whose axes lie in memory in an order of their own, or in theirs if there is none."""
     tensor = torch.empty(shape, dtype=_DTYPES[name])
     content = file.read(tensor.numel() * tensor.element_size())
     _bytes(tensor)[:] = np.frombuffer(content, np.uint8)
-    if order:
-        tensor = tensor.permute([order[0].index(axis) for axis in range(len(shape))])
+    if order is not None:
+        tensor = tensor.permute([order.index(axis) for axis in range(len(shape))])
     return tensor.to(device)
 
 

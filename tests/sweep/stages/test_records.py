@@ -63,6 +63,13 @@ def test_pictures_come_back_by_name(pictures: dict[str, bytes]):
     assert unpack_pictures(stream(pack_pictures(pictures))) == pictures
 
 
+def test_entries_of_older_stores_are_read():
+    archive = io.BytesIO()
+    columns = {name: np.arange(3.0) for name in ("loss", "lr", "grad_norm", "seconds")}
+    np.savez(archive, allow_pickle=False, **columns)
+    assert History.from_bytes(archive.getvalue()).seconds.tolist() == [0.0, 1.0, 2.0]
+
+
 def test_bytes_of_equal_records_are_equal():
     history = History.from_rows([(1.0, 2.0, 3.0, 4.0)])
     assert history.to_bytes() == History(*(np.array([value]) for value in (1.0, 2.0, 3.0, 4.0))).to_bytes()
