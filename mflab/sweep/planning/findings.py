@@ -17,6 +17,13 @@ def has_findings(outputs: Path, kind: str) -> bool:
     return any((outputs / PREFLIGHT_FOLDER).glob(f"{kind}-*.json"))
 
 
+def find_kept(outputs: Path, kind: str, depends_on: object) -> dict[str, Any] | None:
+    """The result of a check by an earlier start; None where there is none, or none that is JSON."""
+    with suppress(FileNotFoundError, ValueError):
+        return json.loads(_path(outputs, kind, depends_on).read_text(encoding="utf-8"))
+    return None
+
+
 def kept_finding(outputs: Path, kind: str, depends_on: object, check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The result of a check, made now or by an earlier start; nothing is kept of a check that raises.
 
@@ -26,10 +33,13 @@ def kept_finding(outputs: Path, kind: str, depends_on: object, check: Callable[[
         depends_on: everything that can change the result.
         check: makes it, as JSON values.
     """
-    path = outputs / PREFLIGHT_FOLDER / f"{kind}-{fingerprint(depends_on)[:16]}.json"
-    # A file that is no JSON is made again.
-    with suppress(FileNotFoundError, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
-    result = check()
-    write_atomically(path, lambda file: file.write(json.dumps(result, indent=2).encode()))
-    return result
+    found = find_kept(outputs, kind, depends_on)
+    if found is None:
+        found = check()
+        content = json.dumps(found, indent=2).encode()
+        write_atomically(_path(outputs, kind, depends_on), lambda file: file.write(content))
+    return found
+
+
+def _path(outputs: Path, kind: str, depends_on: object) -> Path:
+    return outputs / PREFLIGHT_FOLDER / f"{kind}-{fingerprint(depends_on)[:16]}.json"

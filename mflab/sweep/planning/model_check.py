@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from mflab.config import RootCfg
 from mflab.model import weights_fingerprint
 from mflab.model.build import is_preloaded
-from mflab.sweep.planning.findings import has_findings, kept_finding
-from mflab.sweep.planning.model_process import ModelProcess, count_parameters
+from mflab.sweep.planning.findings import find_kept, has_findings, kept_finding
+from mflab.sweep.planning.model_process import CAN_FORK, ModelProcess, count_parameters
 from mflab.sweep.planning.provenance import package_versions
 from mflab.sweep.stages.identity import TRAINING_VERSION
 
@@ -33,7 +34,7 @@ def check_model(config: RootCfg, num_views: int) -> Future[int]:
         MflabError: a setting is impossible or the weights do not fit.
     """
     found = Future[int]()
-    found.set_result(_state_bytes(config, num_views, count_parameters))
+    found.set_result(_check(config, num_views, count_parameters))
     return found
 
 
@@ -49,28 +50,34 @@ def model_checks(outputs: Path) -> Iterator[ModelCheck]:
     Raises:
         MflabError: a setting is impossible or the weights do not fit.
     """
-    if is_preloaded():
+    if is_preloaded() or not CAN_FORK:
         yield check_model
         return
-    found: list[Future[int]] = []
+    waiting: list[Future[int]] = []
     # Closed before the thread is waited for: a plan that fails does not wait for what it began.
     with ThreadPoolExecutor(1) as pool, closing(ModelProcess()) as process:
         if not has_findings(outputs, _KIND):
             process.start()
 
         def check(config: RootCfg, num_views: int) -> Future[int]:
-            found.append(pool.submit(_state_bytes, config, num_views, process.count_parameters))
-            return found[-1]
+            if find_kept(outputs, _KIND, _depends_on(config, num_views)) is not None:
+                return check_model(config, num_views)
+            if not process.is_started:
+                process.start()
+            waiting.append(pool.submit(_check, config, num_views, process.count_parameters))
+            return waiting[-1]
 
         yield check
-        for one in found:
+        for one in waiting:
             one.result()
 
 
-def _state_bytes(config: RootCfg, num_views: int, count: Callable[[RootCfg, int], int]) -> int:
-    weights = weights_fingerprint(config.model.weights)
-    versions = [MODEL_CHECK_VERSION, TRAINING_VERSION, package_versions()]
-    depends_on = [*versions, config.model, weights, config.data.size, num_views]
-    outputs = Path(config.paths.outputs)
+def _check(config: RootCfg, num_views: int, count: Callable[[RootCfg, int], int]) -> int:
+    depends_on, outputs = _depends_on(config, num_views), Path(config.paths.outputs)
     found = kept_finding(outputs, _KIND, depends_on, lambda: {"parameters": count(config, num_views)})
     return _STATE_BYTES_PER_WEIGHT * found["parameters"]
+
+
+def _depends_on(config: RootCfg, num_views: int) -> list[Any]:
+    versions = [MODEL_CHECK_VERSION, TRAINING_VERSION, package_versions()]
+    return [*versions, config.model, weights_fingerprint(config.model.weights), config.data.size, num_views]

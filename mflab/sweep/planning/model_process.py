@@ -1,17 +1,23 @@
 """A process that builds models beside a plan: diffusers takes seconds and 0.2 GB to import, and planning needs no more
 of a model than its size."""
 
+import multiprocessing
 import os
-import pickle
-import subprocess
+import signal
 import sys
 from contextlib import suppress
+from multiprocessing.connection import Connection
+
+import torch
 
 from mflab.config import RootCfg
 from mflab.errors import MflabError
 from mflab.model import make_model
 from mflab.model.build import preload
 from mflab.train import torch_generator
+
+# A fork has imported torch already. Elsewhere it is not safe to go on in one.
+CAN_FORK = sys.platform == "linux"
 
 
 def count_parameters(config: RootCfg, num_views: int) -> int:
@@ -32,25 +38,32 @@ class ModelProcess:
     """Counts parameters as `count_parameters` does, elsewhere. One thread at a time may ask."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._questions: Connection | None = None
         self._is_closed = False
 
+    @property
+    def is_started(self) -> bool:
+        """Whether it was."""
+        return self._process is not None
+
     def start(self) -> None:
-        """Lets it load what it will need."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-            # Ctrl-C is for the plan, which then closes this.
-            start_new_session=True,
-        )
+        """Lets it load what it will need. To be called while this process has no thread but the main one."""
+        context = multiprocessing.get_context("fork")
+        self._questions, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, self._questions), daemon=True)
+        self._process.start()
+        # So that its death is the end of the pipe.
+        other.close()
 
     def count_parameters(self, config: RootCfg, num_views: int) -> int:
         """The same number, or the same error. What the process cannot say is found here."""
-        if self._process is None:
-            self.start()
-        answer = self._ask(pickle.dumps((config, num_views)))
+        answer: int | str | None = None
+        # A process that was killed, for memory perhaps, neither takes nor gives anything.
+        with suppress(BrokenPipeError, EOFError, ConnectionResetError):
+            if self._questions is not None:
+                self._questions.send((config, num_views))
+                answer = self._questions.recv()
         if isinstance(answer, str):
             raise MflabError(answer)
         if answer is not None:
@@ -64,30 +77,24 @@ class ModelProcess:
         self._is_closed = True
         if self._process is not None:
             self._process.kill()
-            # What it did not read any more cannot be written.
-            with suppress(BrokenPipeError), self._process:
-                pass
-
-    def _ask(self, request: bytes) -> int | str | None:
-        process = self._process
-        assert process is not None and process.stdin is not None and process.stdout is not None
-        # A process that was killed, for memory perhaps, neither takes nor gives anything.
-        with suppress(BrokenPipeError, EOFError):
-            process.stdin.write(request)
-            process.stdin.flush()
-            return pickle.load(process.stdout)
-        return None
+            self._process.join()
 
 
-def serve() -> None:
+def _serve(questions: Connection, other: Connection) -> None:
     """Answers until nobody asks any more: a number, the text of an error, or None for what only a traceback tells."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # Whatever a library prints must not stand among the answers.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # Ctrl-C is for the plan, which then ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    other.close()
+    # The lock of the sweep folder goes with the plan, and whatever a library prints is no output of the plan's.
+    os.closerange(3, questions.fileno())
+    os.closerange(questions.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    os.dup2(2, 1)
+    # Threads of a fork's parent do not exist in it.
+    torch.set_num_threads(1)
     preload()
     while True:
         try:
-            config, num_views = pickle.load(sys.stdin.buffer)
+            config, num_views = questions.recv()
         except EOFError:
             return
         answer: int | str | None = None
@@ -99,9 +106,4 @@ def serve() -> None:
             # Found and told by who asked.
             answer = None
         with suppress(BrokenPipeError):
-            pickle.dump(answer, answers)
-            answers.flush()
-
-
-if __name__ == "__main__":
-    serve()
+            questions.send(answer)

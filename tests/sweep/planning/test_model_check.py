@@ -1,7 +1,5 @@
 """Models are checked before anything runs: once per outputs folder, beside the plan, and not without an answer."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,6 +27,7 @@ ODD = "Each width must be divisible by norm_groups=4"
 def process() -> Iterator[ModelProcess]:
     """One for all tests: it takes seconds to load."""
     process = ModelProcess()
+    process.start()
     yield process
     process.close()
 
@@ -86,8 +85,8 @@ def test_what_a_process_beside_cannot_say_is_found_here(
     assert process.count_parameters(broken, 6) == -1
     assert process.count_parameters(config, 6) > 0
     assert process._process is not None
-    os.kill(process._process.pid, signal.SIGKILL)
-    process._process.wait()
+    process._process.kill()
+    process._process.join()
     assert process.count_parameters(config, 6) == -1
 
 
@@ -105,12 +104,8 @@ def test_checks_beside_a_plan_are_over_after_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_plan_that_fails_does_not_wait_for_its_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(self: ModelProcess) -> None:
-        code = "import sys, time; sys.stdin.buffer.read(1); time.sleep(600)"
-        self._process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
+    monkeypatch.setattr(model_process, "preload", lambda: time.sleep(600))
     monkeypatch.setattr(model_check, "is_preloaded", lambda: False)
-    monkeypatch.setattr(ModelProcess, "start", start)
 
     def plan() -> None:
         with model_checks(tmp_path) as check:
