@@ -1,12 +1,13 @@
 """A process that builds models beside a plan: diffusers takes seconds and 0.2 GB to import, and planning needs no more
 of a model than its size."""
 
-import multiprocessing
 import os
 import signal
 import sys
 from contextlib import suppress
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 
 import torch
 
@@ -38,7 +39,7 @@ class ModelProcess:
     """Counts parameters as `count_parameters` does, elsewhere. One thread at a time may ask."""
 
     def __init__(self) -> None:
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: ForkProcess | None = None
         self._questions: Connection | None = None
         self._is_closed = False
 
@@ -49,7 +50,7 @@ class ModelProcess:
 
     def start(self) -> None:
         """Lets it load what it will need. To be called while this process has no thread but the main one."""
-        context = multiprocessing.get_context("fork")
+        context = get_context("fork")
         self._questions, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, self._questions), daemon=True)
         self._process.start()

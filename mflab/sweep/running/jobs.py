@@ -36,7 +36,7 @@ class JobKind(Enum):
     pretrained = "pretrained"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Job:
     """One piece of work.
 
@@ -65,6 +65,10 @@ class Job:
     @property
     def folder(self) -> Path:
         return trial_folder(self.sweep, self.job_id)
+
+    def __repr__(self) -> str:
+        # Tune makes a trial's tag of it, and nobody wants all of a config there.
+        return f"Job({self.job_id})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Job":
         # Nobody changes a job, and Tune copies what it hands out, and what comes back, several times.

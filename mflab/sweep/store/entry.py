@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, BinaryIO
@@ -147,7 +147,7 @@ def check_payload(entry: Entry, payload: BinaryIO, copy: BinaryIO | None = None)
 
 
 def _header(entry: Entry) -> bytes:
-    record = asdict(entry) | {"kind": entry.kind.value}
+    record = {**vars(entry), "kind": entry.kind.value}
     return MAGIC + json.dumps(record | {"check": _check(record)}).encode()
 
 
