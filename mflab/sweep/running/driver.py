@@ -170,6 +170,7 @@ class Driver:
         trial_id = assignment.task.trial_id
         job = trial_job(self.plan, self.registrar.record(trial_id), assignment, self.stop.file)
         self.registrar.running[trial_id] = (job, assignment)
+        self.registrar.scores.start()
         self._order += 1
         fields = {"order": self._order, "until": assignment.task.until, "steps_to_run": assignment.num_steps}
         self.journal.append("started", trial_id=trial_id, **fields, stages=list(assignment.makes))

@@ -21,10 +21,12 @@ def plan(tiny: list[str]) -> SweepPlan:
 
 def test_trials_found_in_the_store_say_nothing_about_the_time_left(plan: SweepPlan):
     # Eight trials of which six were found: two of six steps each are to be trained.
-    scores = Scoreboard()
+    seconds = [50.0]
+    scores = Scoreboard(lambda: seconds[-1])
     scores.counts[Status.done.value] = scores.found = 6
+    scores.start()
     assert scores.snapshot(plan, 8, []).seconds_left is None
-    scores._started -= 10.0
+    seconds.append(60.0)
     scores.counts[Status.done.value] += 1
     scores.steps_run = 6
     left = scores.snapshot(plan, 8, []).seconds_left
@@ -32,11 +34,19 @@ def test_trials_found_in_the_store_say_nothing_about_the_time_left(plan: SweepPl
 
 
 def test_time_left_is_the_time_taken_over_the_share_done(plan: SweepPlan):
-    scores = Scoreboard()
-    scores._started -= 10.0
+    """From the first trial on: the seconds before it are not those of a step, and a second trial restarts no clock."""
+    seconds = [0.0]
+    scores = Scoreboard(lambda: seconds[-1])
+    seconds.append(30.0)
     scores.steps_run = 3
-    left = scores.snapshot(plan, 2, []).seconds_left
-    assert left == pytest.approx(10.0 * (14 - 3) / 3, rel=0.01)
+    before = scores.snapshot(plan, 2, [])
+    assert before.seconds_left is None and before.steps_per_second is None
+    scores.start()
+    seconds.append(40.0)
+    scores.start()
+    after = scores.snapshot(plan, 2, [])
+    assert after.seconds_left == pytest.approx(10.0 * (14 - 3) / 3)
+    assert after.steps_per_second == pytest.approx(0.3)
 
 
 def test_best_is_the_best_in_the_direction_of_the_response(plan: SweepPlan):
