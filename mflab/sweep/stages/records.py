@@ -105,7 +105,14 @@ def unpack_pictures(file: BinaryIO) -> dict[str, bytes]:
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """A description in JSON, then the numbers of one array after another: a zip archive takes ten times as long."""
+    """A description in JSON, then the numbers of one array after another: a zip archive takes ten times as long.
+
+    Raises:
+        ValueError: an array of objects, which has addresses in place of numbers.
+    """
+    objects = [name for name, array in arrays.items() if array.dtype.hasobject]
+    if objects:
+        raise ValueError(f"Stored arrays must hold numbers or texts, but {', '.join(objects)} holds objects.")
     head = json.dumps([[name, array.dtype.str, array.shape] for name, array in arrays.items()]).encode()
     return b"".join([_MAGIC, struct.pack("<Q", len(head)), head, *(array.tobytes() for array in arrays.values())])
 

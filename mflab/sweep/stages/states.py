@@ -100,12 +100,14 @@ def _order(value: Tensor) -> list[int]:
 
 
 def _columns(value: dict[Any, Any]) -> dict[Any, list[Any]]:
-    """The inner values of a dict of dicts by their keys; empty unless all of several have the same ones."""
+    """The inner values of a dict of dicts by their keys; empty unless all of several have the same texts for keys."""
     rows = list(value.values())
     if len(rows) < 2 or not all(isinstance(row, dict) for row in rows):
         return {}
     keys = list(rows[0])
-    return {key: [row[key] for row in rows] for key in keys} if all(list(row) == keys for row in rows) else {}
+    # Of numbers, 1 is equal to true, but not the same.
+    is_table = all(isinstance(key, str) for key in keys) and all(list(row) == keys for row in rows)
+    return {key: [row[key] for row in rows] for key in keys} if is_table else {}
 
 
 def _parts(tensors: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[Tensor]:

@@ -5,6 +5,7 @@ import math
 from typing import BinaryIO
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,13 @@ def test_entries_of_older_stores_are_read():
     columns = {name: np.arange(3.0) for name in ("loss", "lr", "grad_norm", "seconds")}
     np.savez(archive, allow_pickle=False, **columns)
     assert History.from_bytes(archive.getvalue()).seconds.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_value_that_is_no_number_is_refused():
+    row = MetricRow(0, "scene", "front", True, "psnr", 1.0)
+    object.__setattr__(row, "value", None)
+    with pytest.raises(ValueError, match="numbers or texts, but value holds objects"):
+        pack_evaluation([row], 1.0)
 
 
 def test_bytes_of_equal_records_are_equal():
