@@ -1,7 +1,7 @@
 """What mflab itself costs with trivial training: planning, starting a finished sweep, and running short trials.
 
     planning  the command with sweep.dry_run=true: wall time with all imports, peak memory. The first plan in an outputs
-              folder builds the model to check it, the next finds that it did (`again`)
+              folder has its model built by a fork, whose memory is not counted; the next finds that it was (`again`)
     finished  the command on a sweep that is done: the same, for finding nothing to do
     running   the command on Ray with two workers: what a trial takes beyond training and validation, from the ledger.
               `worker` is in the worker process (inputs, states, files), `driver` is everything between two jobs of a

@@ -63,7 +63,7 @@ def preload() -> None:
 
 
 def is_preloaded() -> bool:
-    """Whether this process has done so."""
+    """Whether this process has imported what building a model takes."""
     return sys.modules.keys() >= set(_LOADED_LATE)
 
 

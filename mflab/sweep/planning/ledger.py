@@ -13,8 +13,9 @@ from mflab.errors import MflabError
 from mflab.results import LEDGER_FILE, Status, read_ledger
 
 LOCK_FILE = ".lock"
-# Nothing is decided by them: they reach the disk with the line after them, or when the system writes them.
-_NOTES = ("started",)
+# They reach the disk with the line after them, or when the system writes them. If the power goes first, all that is
+# missing is one of the jobs that a report counts as lost.
+_NOT_AWAITED = ("started",)
 _ENDINGS = tuple(status.value for status in Status if status is not Status.planned)
 
 
@@ -49,7 +50,7 @@ class Ledger:
             # A disk that is almost full takes a part of a line and says so in the number of bytes alone.
             while line:
                 line = line[self._file.write(line) :]
-            if event not in _NOTES:
+            if event not in _NOT_AWAITED:
                 os.fsync(self._file.fileno())
         except OSError:
             os.ftruncate(self._file.fileno(), size)

@@ -54,7 +54,7 @@ def model_checks(outputs: Path) -> Iterator[ModelCheck]:
         yield check_model
         return
     waiting: list[Future[int]] = []
-    # Closed before the thread is waited for: a plan that fails does not wait for what it began.
+    # Closed before the thread is waited for: a plan that fails does not wait for the process.
     with ThreadPoolExecutor(1) as pool, closing(ModelProcess()) as process:
         if not has_findings(outputs, _KIND):
             process.start()

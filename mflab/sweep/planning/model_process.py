@@ -4,7 +4,9 @@ of a model than its size."""
 import os
 import signal
 import sys
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -36,26 +38,35 @@ def count_parameters(config: RootCfg, num_views: int) -> int:
 
 
 class ModelProcess:
-    """Counts parameters as `count_parameters` does, elsewhere. One thread at a time may ask."""
+    """Counts parameters as `count_parameters` does, elsewhere. One thread at a time may ask.
+
+    Attributes:
+        is_started: `start` was called, whether or not the system had a process to give.
+    """
 
     def __init__(self) -> None:
+        self.is_started = False
         self._process: ForkProcess | None = None
         self._questions: Connection | None = None
         self._is_closed = False
 
-    @property
-    def is_started(self) -> bool:
-        """Whether it was."""
-        return self._process is not None
-
     def start(self) -> None:
-        """Lets it load what it will need. To be called while this process has no thread but the main one."""
+        """Lets it load what it will need. To be called before this process starts threads of its own."""
+        self.is_started = True
         context = get_context("fork")
-        self._questions, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, self._questions), daemon=True)
-        self._process.start()
-        # So that its death is the end of the pipe.
-        other.close()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, ours), daemon=True)
+        try:
+            with _quietly():
+                process.start()
+        except OSError:
+            # No more processes for this user, or no memory: what is asked is found here.
+            ours.close()
+        else:
+            self._process, self._questions = process, ours
+        finally:
+            # So that the death of the process is the end of the pipe.
+            theirs.close()
 
     def count_parameters(self, config: RootCfg, num_views: int) -> int:
         """The same number, or the same error. What the process cannot say is found here."""
@@ -74,37 +85,49 @@ class ModelProcess:
         return count_parameters(config, num_views)
 
     def close(self) -> None:
-        """Ends the process, whatever it does. Who waits for an answer gets an error."""
+        """Ends the process, whatever it does. Who waits for an answer of it gets an error."""
         self._is_closed = True
         if self._process is not None:
             self._process.kill()
             self._process.join()
 
 
-def _serve(questions: Connection, other: Connection) -> None:
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Forks without a word: no Ctrl-C before the fork ignores it, and no warning of threads that libraries keep."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(questions: Connection, of_parent: Connection) -> None:
     """Answers until nobody asks any more: a number, the text of an error, or None for what only a traceback tells."""
     # Ctrl-C is for the plan, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    other.close()
+    of_parent.close()
     # The lock of the sweep folder goes with the plan, and whatever a library prints is no output of the plan's.
-    os.closerange(3, questions.fileno())
-    os.closerange(questions.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, questions.fileno()}:
+        with suppress(OSError):
+            os.close(descriptor)
     os.dup2(2, 1)
-    # Threads of a fork's parent do not exist in it.
+    # A fork has none of the threads that libraries keep, and must not wait for them.
     torch.set_num_threads(1)
     preload()
-    while True:
-        try:
+    with suppress(EOFError, ConnectionResetError, BrokenPipeError):
+        while True:
             config, num_views = questions.recv()
-        except EOFError:
-            return
-        answer: int | str | None = None
-        try:
-            answer = count_parameters(config, num_views)
-        except MflabError as error:
-            answer = str(error)
-        except Exception:
-            # Found and told by who asked.
-            answer = None
-        with suppress(BrokenPipeError):
-            questions.send(answer)
+            questions.send(_answer(config, num_views))
+
+
+def _answer(config: RootCfg, num_views: int) -> int | str | None:
+    try:
+        return count_parameters(config, num_views)
+    except MflabError as error:
+        return str(error)
+    except Exception:
+        # Found and told by who asked.
+        return None

@@ -68,8 +68,8 @@ def make_plan(
     audit = audit_design(factors, runs)
     check_audit(audit, sweep.allow_confounded)
     order = run_order(runs, np.random.default_rng(sweep.order_seed))
-    with model_checks(Path(config.paths.outputs)) as check_model:
-        preparer = Preparer(cache, check_model)
+    with model_checks(Path(config.paths.outputs)) as start_check:
+        preparer = Preparer(cache, start_check)
         distinct = {_key(run.cell): run.cell for run in runs}
         composed = compose_cells(factors, list(distinct.values()), overrides)
         cells = {key: preparer.cell(*one) for key, one in zip(distinct, composed, strict=True)}

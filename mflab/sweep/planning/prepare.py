@@ -48,7 +48,7 @@ class PreparedCell:
         keys: of its baselines.
         records: of its steps; see `mflab.sweep.stages.keys`.
         base: of the routes of its trials.
-        checked: bytes of a stored training state, once its model was checked.
+        coming_bytes: of a stored training state, once its model was checked.
         stages: for people.
         views: of the validation set.
     """
@@ -60,7 +60,7 @@ class PreparedCell:
     keys: BaselineKeys
     records: bytes
     base: RouteBase
-    checked: Future[int]
+    coming_bytes: Future[int]
     stages: tuple[StageSpan, ...]
     views: tuple[ViewRecord, ...]
 
@@ -71,7 +71,7 @@ class PreparedCell:
         Raises:
             MflabError: the model cannot be built.
         """
-        return self.checked.result()
+        return self.coming_bytes.result()
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class _Common:
     identity: str
     keys: BaselineKeys
     base: RouteBase
-    checked: Future[int]
+    coming_bytes: Future[int]
     stages: tuple[StageSpan, ...]
     views: tuple[ViewRecord, ...]
     known_records: dict[tuple[object, ...], bytes] = field(default_factory=dict)
@@ -121,12 +121,12 @@ class Preparer:
 
     Args:
         cache: keeps opened inputs.
-        check_model: finds out whether a model can be built, and how large its states are.
+        start_check: finds out whether a model can be built, and how large its states are.
     """
 
-    def __init__(self, cache: InputCache, check_model: ModelCheck = check_model) -> None:
+    def __init__(self, cache: InputCache, start_check: ModelCheck = check_model) -> None:
         self.cache = cache
-        self.check_model = check_model
+        self._start_check = start_check
         self._commons: dict[tuple[int, ...], tuple[tuple[object, ...], _Common]] = {}
         self._by_content: dict[str, _Common] = {}
         self._checked: dict[str, Future[int]] = {}
@@ -149,7 +149,7 @@ class Preparer:
             keys=common.keys,
             records=common.records(config),
             base=common.base,
-            checked=common.checked,
+            coming_bytes=common.coming_bytes,
             stages=common.stages,
             views=common.views,
         )
@@ -179,7 +179,7 @@ class Preparer:
             identity=common_identity(config, inputs),
             base=RouteBase.of(config, inputs),
             keys=baseline_keys(config, inputs),
-            checked=self._check_model(config, inputs),
+            coming_bytes=self._check_model(config, inputs),
             stages=tuple(_span(stage) for stage in (inputs.curriculum.stages if inputs.curriculum else ())),
             views=tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views),
         )
@@ -219,7 +219,7 @@ class Preparer:
         num_views = len(inputs.sources.train.view_names)
         key = fingerprint([config.model, weights_fingerprint(config.model.weights), config.data.size, num_views])
         if key not in self._checked:
-            self._checked[key] = self.check_model(config, num_views)
+            self._checked[key] = self._start_check(config, num_views)
         return self._checked[key]
 
 

@@ -1,5 +1,6 @@
 """The ledger survives a cut tail and has one writer."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,15 @@ def test_cut_tail_is_kept_and_the_next_event_starts_a_new_line(tmp_path: Path):
         ledger.append("done", trial_id="c")
     assert [row["event"] for row in read_ledger(tmp_path)] == ["done", "unreadable", "done"]
     assert set(latest(read_ledger(tmp_path))) == {"a", "c"}
+
+
+def test_every_line_but_that_of_a_start_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with Ledger(tmp_path) as ledger:
+        for event, count in (("started", 0), ("done", 1), ("started", 1), ("failed", 2), ("end", 3)):
+            ledger.append(event, trial_id="a")
+            assert len(synced) == count
 
 
 def test_second_driver_is_refused_with_the_pid_of_the_first(tmp_path: Path):

@@ -1,5 +1,7 @@
 """Models are checked before anything runs: once per outputs folder, beside the plan, and not without an answer."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,11 +25,12 @@ from tests.sweep.conftest import TINY
 ODD = "Each width must be divisible by norm_groups=4"
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[ModelProcess]:
-    """One for all tests: it takes seconds to load."""
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelProcess]:
+    """One that has started; what it does not find is found to be -1 here."""
     process = ModelProcess()
     process.start()
+    monkeypatch.setattr(model_process, "count_parameters", lambda config, num_views: -1)
     yield process
     process.close()
 
@@ -66,21 +69,17 @@ def test_a_model_that_cannot_be_built_is_refused_every_time(
 
 
 def test_a_process_beside_finds_what_would_be_found_here(tmp_path: Path, process: ModelProcess) -> None:
-    config = _config(tmp_path)
+    config, wide = _config(tmp_path), _config(tmp_path, "model.unet.widths=[16]")
     assert process.count_parameters(config, 6) == count_parameters(config, 6)
     with pytest.raises(MflabError, match=ODD):
         process.count_parameters(_config(tmp_path, "model.unet.widths=[9]"), 6)
-    wide = _config(tmp_path, "model.unet.widths=[16]")
     assert process.count_parameters(wide, 6) == count_parameters(wide, 6) > count_parameters(config, 6)
 
 
-def test_what_a_process_beside_cannot_say_is_found_here(
-    tmp_path: Path, process: ModelProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_process_beside_cannot_say_is_found_here(tmp_path: Path, process: ModelProcess) -> None:
     """Neither a bug there nor its death may pass for an answer."""
     config, broken = _config(tmp_path), _config(tmp_path)
     del broken.model
-    monkeypatch.setattr(model_process, "count_parameters", lambda config, num_views: -1)
     # No mistake of a user's: its traceback must be seen.
     assert process.count_parameters(broken, 6) == -1
     assert process.count_parameters(config, 6) > 0
@@ -88,6 +87,27 @@ def test_what_a_process_beside_cannot_say_is_found_here(
     process._process.kill()
     process._process.join()
     assert process.count_parameters(config, 6) == -1
+
+
+def test_a_process_that_the_system_does_not_give_leaves_all_to_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    config = _config(tmp_path)
+    process = ModelProcess()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fork", fork)
+        process.start()
+    assert process.is_started and process.count_parameters(config, 6) == count_parameters(config, 6)
+    process.close()
+
+
+def test_an_interruption_reaches_the_plan_alone(tmp_path: Path, process: ModelProcess) -> None:
+    assert process._process is not None and process._process.pid is not None
+    os.kill(process._process.pid, signal.SIGINT)
+    assert process.count_parameters(_config(tmp_path), 6) > 0
 
 
 def test_checks_beside_a_plan_are_over_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +154,13 @@ print(sorted(name for name in ("diffusers", "transformers", "torchvision", "torc
         sizes.append(read_plan(tmp_path / "light").disk_bytes)
     (kept,) = (tmp_path / "preflight").glob("model-*.json")
     assert sizes[0] == sizes[1] > 0 and "parameters" in kept.read_text()
+
+
+def test_a_first_plan_of_an_impossible_model_ends_with_its_error(data_folder: Path, tmp_path: Path) -> None:
+    paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.name=odd", "sweep.dry_run=true"]
+    command = [sys.executable, "-m", "mflab.sweep", *TINY, *paths, "model.unet.widths=[9]"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2 and ODD in ran.stderr and len(ran.stderr.splitlines()) == 1
 
 
 def test_a_damaged_finding_is_made_again(tmp_path: Path) -> None:
