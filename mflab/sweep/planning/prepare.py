@@ -1,25 +1,21 @@
 """From a config to what a plan needs of its trials; whatever can be wrong is found here, before anything runs."""
 
-from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from mflab.config import RootCfg, fingerprint, plain
 from mflab.curriculum import Curriculum, Stage
-from mflab.data.augment import get_augmentation
-from mflab.errors import MflabError
-from mflab.model import weights_fingerprint
-from mflab.prompts import PromptEmbeddings
 from mflab.results import StageSpan, ViewRecord
 from mflab.sweep.planning.baselines import BaselineKeys, baseline_keys
 from mflab.sweep.planning.cells import with_seed
+from mflab.sweep.planning.input_checks import InputChecks
 from mflab.sweep.planning.model_check import ModelCheck, check_model
 from mflab.sweep.stages.identity import cell_identity, common_identity, id_under_seed
 from mflab.sweep.stages.inputs import TrialInputs, open_inputs
 from mflab.sweep.stages.keys import rate_settings, step_records
 from mflab.sweep.stages.opening import InputCache
 from mflab.sweep.stages.route import Route, RouteBase, make_route
-from mflab.train import find_device, reference_mode
+from mflab.train import find_device
 from mflab.train.optim import check_optim
 
 # Parts of a config that a cell's inputs, baselines and model depend on: all but the optimiser, the sweep and the store.
@@ -126,12 +122,9 @@ class Preparer:
 
     def __init__(self, cache: InputCache, start_check: ModelCheck = check_model) -> None:
         self.cache = cache
-        self._start_check = start_check
+        self._checks = InputChecks(start_check)
         self._commons: dict[tuple[int, ...], tuple[tuple[object, ...], _Common]] = {}
         self._by_content: dict[str, _Common] = {}
-        self._checked: dict[str, Future[int]] = {}
-        self._drawn: set[str] = set()
-        self._styles: dict[str, str] = {}
 
     def cell(self, config: RootCfg, overrides: tuple[str, ...]) -> PreparedCell:
         """A cell with all its inputs opened.
@@ -170,8 +163,8 @@ class Preparer:
     def _find_common(self, config: RootCfg) -> _Common:
         find_device(config.train.device)
         inputs = self.inputs(config)
-        self._check_styles(inputs.prompts)
-        self._check_stages(config, inputs)
+        self._checks.check_styles(inputs.prompts)
+        self._checks.check_stages(config, inputs)
         source = inputs.sources.val
         views = zip(source.view_names, source.azimuths_deg, source.elevations_deg, strict=True)
         return _Common(
@@ -179,7 +172,7 @@ class Preparer:
             identity=common_identity(config, inputs),
             base=RouteBase.of(config, inputs),
             keys=baseline_keys(config, inputs),
-            coming_bytes=self._check_model(config, inputs),
+            coming_bytes=self._checks.check_model(config, inputs),
             stages=tuple(_span(stage) for stage in (inputs.curriculum.stages if inputs.curriculum else ())),
             views=tuple(ViewRecord(name, float(azimuth), float(elevation)) for name, azimuth, elevation in views),
         )
@@ -193,34 +186,6 @@ class Preparer:
         config = with_seed(cell.config, seed)
         own = id_under_seed(cell.identity, seed)
         return PreparedTrial(own, config, cell, make_route(config, cell.inputs, cell.records, own, cell.base))
-
-    def _check_styles(self, prompts: Mapping[str, PromptEmbeddings]) -> None:
-        """Refuses two prompt styles with one embedding: whatever compares them compares a treatment with itself."""
-        for style, embeddings in prompts.items():
-            owner = self._styles.setdefault(embeddings.values_sha256, style)
-            if owner != style:
-                raise MflabError(
-                    f"Two prompt styles must have two embeddings, but {owner} and {style} have the same numbers; give "
-                    "prompts.path a file per style, with {style} in its name."
-                )
-
-    def _check_stages(self, config: RootCfg, inputs: TrialInputs) -> None:
-        """Draws the first batch of every stage, so that one that cannot be drawn stops a sweep before it starts."""
-        for stage in inputs.curriculum.stages if inputs.curriculum is not None else ():
-            augmentation, reference = get_augmentation(stage.augmentation), reference_mode(stage.reference)
-            base = config.base_data if stage.base_fraction > 0 else None
-            drawn = [config.data, base, config.train.batch_size, augmentation, stage.reference]
-            key = fingerprint([*drawn, stage.base_fraction])
-            if key not in self._drawn:
-                inputs.loader.batch(stage.start, augmentation, reference, stage.base_fraction)
-                self._drawn.add(key)
-
-    def _check_model(self, config: RootCfg, inputs: TrialInputs) -> Future[int]:
-        num_views = len(inputs.sources.train.view_names)
-        key = fingerprint([config.model, weights_fingerprint(config.model.weights), config.data.size, num_views])
-        if key not in self._checked:
-            self._checked[key] = self._start_check(config, num_views)
-        return self._checked[key]
 
 
 def _span(stage: Stage) -> StageSpan:
