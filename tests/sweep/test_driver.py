@@ -63,6 +63,12 @@ def test_added_seed_runs_only_its_own_trials(tiny: list[str], sweep, events):
     assert first < set(done)
 
 
+def test_the_time_left_is_told_with_every_trial_that_ends(tiny: list[str], sweep, capsys):
+    assert sweep(tiny) == 0
+    ends = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\[\d/2\]", line)]
+    assert len(ends) == 2 and all(line.endswith(" left") for line in ends)
+
+
 def test_trials_of_an_earlier_plan_leave_the_tables_but_not_the_ledger(
     tiny: list[str], folder: Path, sweep, events, capsys
 ):

@@ -6,9 +6,8 @@ from concurrent.futures import Future
 from mflab.config import RootCfg, fingerprint
 from mflab.data.augment import get_augmentation
 from mflab.errors import MflabError
-from mflab.model import weights_fingerprint
 from mflab.prompts import PromptEmbeddings
-from mflab.sweep.planning.model_check import ModelCheck
+from mflab.sweep.planning.model_check import ModelCheck, model_settings
 from mflab.sweep.stages.inputs import TrialInputs
 from mflab.train import reference_mode
 
@@ -50,7 +49,7 @@ class InputChecks:
     def check_model(self, config: RootCfg, inputs: TrialInputs) -> Future[int]:
         """The bytes of a training state, or why the model cannot be built, now or later."""
         num_views = len(inputs.sources.train.view_names)
-        key = fingerprint([config.model, weights_fingerprint(config.model.weights), config.data.size, num_views])
+        key = fingerprint(model_settings(config, num_views))
         if key not in self._models:
             self._models[key] = self._start_check(config, num_views)
         return self._models[key]

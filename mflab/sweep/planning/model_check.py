@@ -78,6 +78,11 @@ def _check(config: RootCfg, num_views: int, count: Callable[[RootCfg, int], int]
     return _STATE_BYTES_PER_WEIGHT * found["parameters"]
 
 
+def model_settings(config: RootCfg, num_views: int) -> list[Any]:
+    """All that a model's check depends on, but for versions of the code."""
+    return [config.model, weights_fingerprint(config.model.weights), config.data.size, num_views]
+
+
 def _depends_on(config: RootCfg, num_views: int) -> list[Any]:
     versions = [MODEL_CHECK_VERSION, TRAINING_VERSION, package_versions()]
-    return [*versions, config.model, weights_fingerprint(config.model.weights), config.data.size, num_views]
+    return [*versions, *model_settings(config, num_views)]
