@@ -9,8 +9,8 @@ from mflab.config.composition import (
     SWEEPS,
     choice_keys,
     compose,
+    compose_and_look,
     convert_scalar,
-    has_interpolations,
     sweep_questions,
 )
 from mflab.config.schema import PathsCfg, ResponseCfg, RootCfg, StoreCfg, SweepCfg, TrainCfg
@@ -28,10 +28,10 @@ __all__ = [
     "TrainCfg",
     "choice_keys",
     "compose",
+    "compose_and_look",
     "convert_scalar",
     "fields_of",
     "fingerprint",
-    "has_interpolations",
     "json_text",
     "plain",
     "sweep_questions",

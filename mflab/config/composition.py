@@ -50,9 +50,16 @@ def compose(overrides: Sequence[str]) -> RootCfg:
     Raises:
         MflabError: unknown sweep, group or key, a wrong type, or a forced key that no code reads.
     """
+    return compose_and_look(overrides)[0]
+
+
+def compose_and_look(overrides: Sequence[str]) -> tuple[RootCfg, bool]:
+    """The same, and whether a value of it is computed from others (`${...}`), so that its parts depend on one
+    another."""
     register()
     try:
-        return to_typed(_composed(overrides))
+        composed = _composed(overrides)
+        return to_typed(composed), "${" in str(OmegaConf.to_container(composed, resolve=False))
     except (HydraException, OmegaConfBaseException) as error:
         raise MflabError(explain(error)) from error
 
@@ -69,17 +76,6 @@ def to_typed(composed: DictConfig) -> RootCfg:
     if extra:
         raise MflabError(f"Every config key must be read by code, but {', '.join(extra)} is not; remove it.")
     return config
-
-
-def has_interpolations(overrides: Sequence[str]) -> bool:
-    """Whether a value of the composed configuration is computed from others (`${...}`), so that its parts depend on
-    one another.
-
-    Args:
-        overrides: command-line overrides that compose.
-    """
-    register()
-    return "${" in str(OmegaConf.to_container(_composed(overrides), resolve=False))
 
 
 def convert_scalar(kind: Any, value: Any) -> Any:

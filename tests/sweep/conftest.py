@@ -14,7 +14,7 @@ import torch
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
-from mflab.config import RootCfg, compose, has_interpolations
+from mflab.config import RootCfg, compose_and_look
 from mflab.model.build import preload
 from mflab.results import read_ledger
 from mflab.sweep import command
@@ -84,11 +84,8 @@ def _process_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 
 @cache
-def _compose_rest(overrides: tuple[str, ...]) -> RootCfg:
-    return compose(overrides)
-
-
-_has_interpolations = cache(has_interpolations)
+def _compose_rest(overrides: tuple[str, ...]) -> tuple[RootCfg, bool]:
+    return compose_and_look(overrides)
 
 
 def _split(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -101,12 +98,12 @@ def _split(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(text for text in overrides if text.partition("=")[0] not in own), own
 
 
-def _compose_once(overrides: Sequence[str]) -> RootCfg:
+def _compose_once(overrides: Sequence[str]) -> tuple[RootCfg, bool]:
     rest, own = _split(overrides)
-    config = _compose_rest(rest)
+    config, is_linked = _compose_rest(rest)
     sweep = replace(config.sweep, name=own["sweep.name"]) if "sweep.name" in own else config.sweep
     paths = replace(config.paths, outputs=own["paths.outputs"]) if "paths.outputs" in own else config.paths
-    return replace(config, sweep=sweep, paths=paths)
+    return replace(config, sweep=sweep, paths=paths), is_linked
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +111,8 @@ def composed_once() -> Iterator[None]:
     """Hydra takes longer than tiny trainings: what differs in name and place of the sweep alone is composed once."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (cells, command):
-            patch.setattr(module, "compose", _compose_once)
-        patch.setattr(cells, "has_interpolations", lambda overrides: _has_interpolations(_split(overrides)[0]))
+            patch.setattr(module, "compose", lambda overrides: _compose_once(overrides)[0])
+        patch.setattr(cells, "compose_and_look", _compose_once)
         yield
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
-from mflab.config import RootCfg, compose, convert_scalar, has_interpolations
+from mflab.config import RootCfg, compose, compose_and_look, convert_scalar
 from mflab.design import Cell, Factor
 from mflab.errors import MflabError
 from mflab.sweep.planning.config_parts import OnlyHydraError, is_scalar, refuse_overlap, replaced, with_value
@@ -51,8 +51,8 @@ class CellComposer:
         self._texts: dict[tuple[str, int], tuple[Any, str]] = {}
         self._checked: set[tuple[str, ...]] = set()
         if is_fast:
-            self._base = compose(self.kept)
-            if has_interpolations(self.kept):
+            self._base, is_linked = compose_and_look(self.kept)
+            if is_linked:
                 self._give_up("a value is computed from others")
 
     def compose(self, settings: Settings) -> Composed:
@@ -149,13 +149,13 @@ class CellComposer:
         if choice:
             before = replace(before, **{path[0]: self._values[choice, ""]})
         overrides = [*self.kept, *([choice] if choice else []), text]
-        composed = compose(overrides)
+        composed, is_linked = compose_and_look(overrides)
         value: Any = composed
         for name in path:
             value = value[int(name)] if isinstance(value, list) else getattr(value, name)
         if replaced(before, path, lambda _: value) != composed:
             self._give_up(f"{text} sets more than {key}")
-        elif len(path) == 1 and has_interpolations(overrides):
+        elif len(path) == 1 and is_linked:
             self._give_up(f"{text} holds a value that is computed from others")
         if not self.is_fast:
             raise OnlyHydraError(f"{text} does not stand alone")

@@ -91,8 +91,9 @@ class Assigner:
 
     def assign(self, task: Task, way: Way) -> Assignment:
         others = self._others(task, way)
-        # A stage that is trained again for the sake of one evaluation gives the others too.
-        way = self.way(task, [wanted.step for wanted, _ in others])
+        if others:
+            # A stage that is trained again for the sake of one evaluation gives the others too.
+            way = self.way(task, [wanted.step for wanted, _ in others])
         chain = task.route.chain
         path = [self.forest.nodes[name] for name in self.forest.paths[task.trial_id]]
         ends = {node.end for node in path if node.end <= task.until}
