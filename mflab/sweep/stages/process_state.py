@@ -14,7 +14,11 @@ def prepare_process(threads: int, seed: int) -> None:
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
     torch.backends.cudnn.benchmark = False
-    torch.manual_seed(seed)
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        # `torch.manual_seed` notes for a GPU that may come from where it was called, and never forgets it.
+        torch.default_generator.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  libraries that draw from the global generator
     random.seed(seed)
 

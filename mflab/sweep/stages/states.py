@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from torch import Tensor
+from torch._utils import _flatten_dense_tensors
 
 _DTYPES = {str(dtype): dtype for dtype in (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64)}
 _DTYPES |= {str(dtype): dtype for dtype in (torch.int32, torch.uint8, torch.bool)}
@@ -127,7 +128,7 @@ def _parts(tensors: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[Tensor]:
 def _joined(group: list[Tensor]) -> Tensor:
     # Without gradients, of which weights would keep track.
     with torch.no_grad():
-        return (group[0] if len(group) == 1 else torch.cat([tensor.ravel() for tensor in group])).cpu()
+        return (group[0] if len(group) == 1 else _flatten_dense_tensors(group)).cpu()
 
 
 def _restore(value: Any, file: BinaryIO, device: torch.device) -> Any:
