@@ -50,6 +50,8 @@ class CellComposer:
         # (key, place of a level's value in memory) -> the value, which keeps its place, and its override.
         self._texts: dict[tuple[str, int], tuple[Any, str]] = {}
         self._checked: set[tuple[str, ...]] = set()
+        # Overrides of all settings but the last -> the config with these: of a factorial, many cells begin alike.
+        self._begun: dict[tuple[str, ...], RootCfg] = {}
         if is_fast:
             self._base, is_linked = compose_and_look(self.kept)
             if is_linked:
@@ -112,19 +114,27 @@ class CellComposer:
         others = [key for key in settings if key not in choices]
         try:
             refuse_overlap(tuple(others))
-            config = self._base
-            for key, text in choices.items():
-                config = with_value(config, key, self._learned(key, text, ""))
-            for key in others:
-                choice = choices[key.partition(".")[0]] if key.partition(".")[0] in choices else ""
-                config = replaced(config, key.split("."), self._maker(key, settings[key], choice))
-            return config
+            begun = (*choices.values(), *(self._text(key, settings[key]) for key in others[:-1]))
+            if begun not in self._begun:
+                config = self._base
+                for key, text in choices.items():
+                    config = with_value(config, key, self._learned(key, text, ""))
+                self._begun[begun] = self._put(config, others[:-1], settings, choices)
+            return self._put(self._begun[begun], others[-1:], settings, choices)
         except OnlyHydraError as error:
             self._warn(str(error))
         except MflabError:
             # A wrong setting: composed with the others, it gives the message that it always gave.
             pass
         return None
+
+    def _put(self, config: RootCfg, keys: Sequence[str], settings: Settings, choices: Mapping[str, str]) -> RootCfg:
+        """A config with some of the settings, whose groups have these choices."""
+        for key in keys:
+            group = key.partition(".")[0]
+            choice = choices[group] if group in choices else ""
+            config = replaced(config, key.split("."), self._maker(key, settings[key], choice))
+        return config
 
     def _maker(self, key: str, value: Any, choice: str) -> Callable[[Any], Any]:
         """From the type of the field of `key` to its typed value."""

@@ -36,7 +36,7 @@ from mflab.sweep.planning.planned import SweepPlan, open_store, sweep_folder
 from mflab.sweep.planning.prepare import PreparedTrial, Preparer
 from mflab.sweep.planning.response import check_response
 from mflab.sweep.planning.unfinished import is_dropped, is_over, task_of
-from mflab.sweep.stages.forest import Forest
+from mflab.sweep.stages.forest import Forest, make_forest
 from mflab.sweep.stages.identity import check_distinct
 from mflab.sweep.stages.known import Known
 from mflab.sweep.stages.opening import InputCache
@@ -61,14 +61,15 @@ def make_plan(
     sweep = config.sweep
     if sweep.search.space or sweep.search.settings:
         raise MflabError("A search must have suggestions to make, but got trials=0; set sweep.search.trials.")
-    factors = parse_factors(sweep.factors)
-    owners = {key: f"factor {factor.name}" for factor in factors for key in factor.keys}
-    check_overrides(overrides, owners, "sweep.factors")
-    runs = replicate(make_design(sweep.design, factors, sweep.baseline), sweep.seeds)
-    audit = audit_design(factors, runs)
-    check_audit(audit, sweep.allow_confounded)
-    order = run_order(runs, np.random.default_rng(sweep.order_seed))
+    # The models are built beside all of it.
     with model_checks(Path(config.paths.outputs)) as start_check:
+        factors = parse_factors(sweep.factors)
+        owners = {key: f"factor {factor.name}" for factor in factors for key in factor.keys}
+        check_overrides(overrides, owners, "sweep.factors")
+        runs = replicate(make_design(sweep.design, factors, sweep.baseline), sweep.seeds)
+        audit = audit_design(factors, runs)
+        check_audit(audit, sweep.allow_confounded)
+        order = run_order(runs, np.random.default_rng(sweep.order_seed))
         preparer = Preparer(cache, start_check)
         distinct = {_key(run.cell): run.cell for run in runs}
         composed = compose_cells(factors, list(distinct.values()), overrides)
@@ -115,14 +116,17 @@ def assemble_plan(
         left = [one for one in left if not is_dropped(endings, one.trial_id)]
     schedule = Schedule(Known.of(store), lambda name: False)
     routes = {record.trial_id: trials[record.trial_id].route for record in records}
-    schedule.add([task_of(trials[record.trial_id], folder, record.run_order) for record in left], routes)
+    tasks = [task_of(trials[record.trial_id], folder, record.run_order) for record in left]
+    schedule.add(tasks, make_forest({trial: route.chain for trial, route in routes.items()}))
     steps = count_steps(schedule)
     left_routes = [trials[one].route for one in steps]
     cells = list({id(one.cell): one.cell for one in trials.values()}.values())
     workers = _workers([config, *(cell.config for cell in cells)], config.sweep.workers)
-    nodes = schedule.forest.nodes.values()
-    sizes = {node.name: trials[node.trials[0]].cell.state_bytes for node in nodes}
-    check_budget(config, max(sizes.values(), default=0) if steps else 0)
+    stages = stage_records(schedule.forest, trials, known)
+    facts = plan_provenance(overrides, trials, labels, cells, Path(config.paths.outputs))
+    # Last: the models may be built still.
+    sizes = [trials[node.trials[0]].cell.state_bytes for node in schedule.forest.nodes.values()]
+    check_budget(config, max(sizes, default=0) if steps else 0)
     record = Plan(
         sweep=config.sweep.name,
         question=config.sweep.question,
@@ -133,18 +137,18 @@ def assemble_plan(
         audit=audit.to_dict(),
         allow_confounded=config.sweep.allow_confounded,
         trials=tuple(records),
-        stages=stage_records(schedule.forest, trials, known),
+        stages=stages,
         steps_asked=sum(record.steps for record in records),
         steps_distinct=schedule.forest.num_steps,
         steps_to_run=sum(steps.values()),
         estimated_seconds=None if search else estimate_seconds(steps, left_routes, ledger, workers),
-        disk_bytes=sum(sizes.values()),
+        disk_bytes=sum(sizes),
         exactness=config.train.device.exactness if not cells else weakest_exactness(cells),
         search=search,
         race=race_rule(config, len(cells)),
-        provenance=plan_provenance(overrides, trials, labels, cells, Path(config.paths.outputs)),
+        provenance=facts,
     )
-    return SweepPlan(record, config, trials, tuple(overrides), folder, workers, store)
+    return SweepPlan(record, config, trials, schedule.forest, tuple(overrides), folder, workers, store)
 
 
 def refreshed(plan: SweepPlan, forest: Forest, known: Known) -> SweepPlan:

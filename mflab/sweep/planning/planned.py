@@ -8,6 +8,7 @@ from mflab.errors import MflabError
 from mflab.results import Plan
 from mflab.sweep.planning.baselines import dataset_labels
 from mflab.sweep.planning.prepare import PreparedTrial
+from mflab.sweep.stages.forest import Forest
 from mflab.sweep.store import Store
 
 STORE_FOLDER = "store"
@@ -21,6 +22,7 @@ class SweepPlan:
         record: what `plan.json` says.
         config: the config without any factor level.
         trials: trial id -> what running it needs.
+        forest: of the trials, as they were planned; that of a search grows in its schedule.
         overrides: the command line.
         folder: sweep folder, absolute.
         workers: trials at a time.
@@ -30,6 +32,7 @@ class SweepPlan:
     record: Plan
     config: RootCfg
     trials: dict[str, PreparedTrial]
+    forest: Forest
     overrides: tuple[str, ...]
     folder: Path
     workers: int

@@ -29,7 +29,7 @@ class DesignAgenda:
         self.schedule = schedule
         self._num_trials = len(pending)
         tasks = [task_of(plan.trials[record.trial_id], plan.folder, record.run_order) for record in pending]
-        schedule.add(tasks, {one: trial.route for one, trial in plan.trials.items()})
+        schedule.add(tasks, plan.forest)
 
     @property
     def num_trials(self) -> int:

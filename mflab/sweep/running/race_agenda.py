@@ -92,7 +92,7 @@ class RaceAgenda:
             known = set(self.schedule.tasks)
             new = [self._records[one] for one in sorted(self._in_block(self._block) & self._pending - known)]
             tasks = [task_of(self.plan.trials[one.trial_id], self.plan.folder, one.run_order) for one in new]
-            self.schedule.add(tasks, {one: trial.route for one, trial in self.plan.trials.items()})
+            self.schedule.add(tasks, self.plan.forest)
         return verdicts
 
     def _look(self, look: int) -> list[Verdict]:

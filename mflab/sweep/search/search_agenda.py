@@ -14,6 +14,7 @@ from mflab.sweep.running.agenda import Verdict
 from mflab.sweep.search.search_plan import Search, Suggester, grown
 from mflab.sweep.search.study import Study, Suggestion
 from mflab.sweep.stages.assignment import Assignment, Task
+from mflab.sweep.stages.forest import make_forest
 from mflab.sweep.stages.outcome import TrialOutcome
 from mflab.sweep.stages.schedule import Schedule
 from mflab.train.atomic import write_atomically
@@ -68,7 +69,7 @@ class SearchAgenda:
         self.endings = dict(endings)
         self._asked_before = study.num_asked
         self.groups: dict[int, _Group] = {}
-        schedule.add([], {one: trial.route for one, trial in plan.trials.items()})
+        schedule.add([], plan.forest)
 
     @property
     def num_trials(self) -> int:
@@ -149,7 +150,8 @@ class SearchAgenda:
             # Ends of stages are kept too: another suggestion may begin alike.
             ends = {span.end for span in self.plan.trials[trial_id].cell.stages}
             tasks.append(replace(task, rungs=tuple(sorted({*self.search.rungs, *ends}))))
-        self.schedule.add(tasks, {one: trial.route for one, trial in self.plan.trials.items()})
+        chains = {one: trial.route.chain for one, trial in self.plan.trials.items()}
+        self.schedule.add(tasks, make_forest(chains))
 
     def _reach(self, group: _Group) -> list[Verdict]:
         """All trials of a suggestion have reached its next rung, or their end."""

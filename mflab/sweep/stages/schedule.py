@@ -3,14 +3,13 @@
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Protocol, runtime_checkable
 
 from mflab.sweep.stages.assignment import Assigner, Assignment, Task, Way
 from mflab.sweep.stages.chain import step_of
-from mflab.sweep.stages.forest import Forest, make_forest
+from mflab.sweep.stages.forest import Forest
 from mflab.sweep.stages.known import Known
-from mflab.sweep.stages.route import Route
 
 
 @runtime_checkable
@@ -59,17 +58,17 @@ class Schedule:
         """Whether nothing runs here and whatever is left waits for another driver."""
         return not self.running and not self._ready and bool(self._foreign)
 
-    def add(self, tasks: Iterable[Task], routes: Mapping[str, Route]) -> None:
-        """Takes tasks; the forest is made anew.
+    def add(self, tasks: Iterable[Task], forest: Forest) -> None:
+        """Takes tasks.
 
         Args:
             tasks: to be done.
-            routes: of all trials that shape the forest, over or not: where one leaves another, a state is kept.
+            forest: of all trials, over or not: where one leaves another, a state is kept.
         """
         added = list(tasks)
         self.num_added += len(added)
         self.tasks.update({task.trial_id: task for task in added})
-        self._assigner.forest = make_forest({trial: route.chain for trial, route in routes.items()})
+        self._assigner.forest = forest
         self._weights = self.forest.weights()
         waiting, self._ready = self._ready, []
         for trial_id in [*(one for _, _, one in waiting), *(task.trial_id for task in added)]:

@@ -154,7 +154,7 @@ def tasks_of(trials: list[Trial]) -> list[Task]:
 
 
 def add(schedule: Schedule, tasks: list[Task]) -> None:
-    schedule.add(tasks, {task.trial_id: task.route for task in tasks})
+    schedule.add(tasks, make_forest({task.trial_id: task.route.chain for task in tasks}))
 
 
 @dataclass
@@ -264,8 +264,8 @@ def test_tasks_that_come_one_by_one_share_as_if_they_had_come_together(
     world, tasks = World(), tasks_of(trials)
     driver = Driver(world, world.schedule(), 2)
     for place, task in enumerate(tasks):
-        routes = {one.trial_id: one.route for one in tasks[: place + 1]}
-        driver.schedule.add([task], routes)
+        chains = {one.trial_id: one.route.chain for one in tasks[: place + 1]}
+        driver.schedule.add([task], make_forest(chains))
         for _ in range(generator.choice(stops)):
             driver.fill()
             if driver.jobs:
@@ -399,7 +399,7 @@ def test_claims_that_were_not_all_to_be_had_are_given_back():
     last = trials[0].route.leaf
     book[last] = FakeClaims(book)
     schedule = World().schedule(FakeClaims(book))
-    schedule.add(tasks_of(trials)[:1], {"t0": trials[0].route, "t1": trials[1].route})
+    schedule.add(tasks_of(trials)[:1], make_forest({"t0": trials[0].route.chain, "t1": trials[1].route.chain}))
     assert schedule.next() is None
     assert schedule.is_waiting_for_others
     assert list(book) == [last]
