@@ -9,7 +9,7 @@ from mflab.config.composition import (
     SWEEPS,
     choice_keys,
     compose,
-    compose_and_look,
+    compose_checking_links,
     convert_scalar,
     sweep_questions,
 )
@@ -28,7 +28,7 @@ __all__ = [
     "TrainCfg",
     "choice_keys",
     "compose",
-    "compose_and_look",
+    "compose_checking_links",
     "convert_scalar",
     "fields_of",
     "fingerprint",

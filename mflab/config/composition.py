@@ -50,10 +50,10 @@ def compose(overrides: Sequence[str]) -> RootCfg:
     Raises:
         MflabError: unknown sweep, group or key, a wrong type, or a forced key that no code reads.
     """
-    return compose_and_look(overrides)[0]
+    return compose_checking_links(overrides)[0]
 
 
-def compose_and_look(overrides: Sequence[str]) -> tuple[RootCfg, bool]:
+def compose_checking_links(overrides: Sequence[str]) -> tuple[RootCfg, bool]:
     """The same, and whether a value of it is computed from others (`${...}`), so that its parts depend on one
     another."""
     register()

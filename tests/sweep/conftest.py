@@ -14,7 +14,7 @@ import torch
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
-from mflab.config import RootCfg, compose_and_look
+from mflab.config import RootCfg, compose_checking_links
 from mflab.model.build import preload
 from mflab.results import read_ledger
 from mflab.sweep import command
@@ -85,7 +85,7 @@ def _process_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 @cache
 def _compose_rest(overrides: tuple[str, ...]) -> tuple[RootCfg, bool]:
-    return compose_and_look(overrides)
+    return compose_checking_links(overrides)
 
 
 def _split(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -112,7 +112,7 @@ def composed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (cells, command):
             patch.setattr(module, "compose", lambda overrides: _compose_once(overrides)[0])
-        patch.setattr(cells, "compose_and_look", _compose_once)
+        patch.setattr(cells, "compose_checking_links", _compose_once)
         yield
 
 

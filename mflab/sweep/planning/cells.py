@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
-from mflab.config import RootCfg, compose, compose_and_look, convert_scalar
+from mflab.config import RootCfg, compose, compose_checking_links, convert_scalar
 from mflab.design import Cell, Factor
 from mflab.errors import MflabError
 from mflab.sweep.planning.config_parts import OnlyHydraError, is_scalar, refuse_overlap, replaced, with_value
@@ -53,7 +53,7 @@ class CellComposer:
         # Overrides of all settings but the last -> the config with these: of a factorial, many cells begin alike.
         self._begun: dict[tuple[str, ...], RootCfg] = {}
         if is_fast:
-            self._base, is_linked = compose_and_look(self.kept)
+            self._base, is_linked = compose_checking_links(self.kept)
             if is_linked:
                 self._give_up("a value is computed from others")
 
@@ -159,7 +159,7 @@ class CellComposer:
         if choice:
             before = replace(before, **{path[0]: self._values[choice, ""]})
         overrides = [*self.kept, *([choice] if choice else []), text]
-        composed, is_linked = compose_and_look(overrides)
+        composed, is_linked = compose_checking_links(overrides)
         value: Any = composed
         for name in path:
             value = value[int(name)] if isinstance(value, list) else getattr(value, name)
