@@ -13,6 +13,7 @@ from mflab.config import RootCfg, compose, sweep_questions
 from mflab.errors import MflabError
 from mflab.results import PLAN_FILE, TrialRecord
 from mflab.sweep.planning.ledger import Ledger, sweep_lock
+from mflab.sweep.planning.model_process import ModelProcess
 from mflab.sweep.planning.overrides import COMMAND, repeat_command
 from mflab.sweep.planning.plan import make_plan
 from mflab.sweep.planning.planned import SweepPlan, running_folder, sweep_folder
@@ -41,12 +42,15 @@ Groups and keys: conf/ and mflab/config/schema.py. Sweeps:
 """
 
 
-def main(arguments: Sequence[str] | None = None, run_jobs: JobRunner | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, run_jobs: JobRunner | None = None, models: ModelProcess | None = None
+) -> int:
     """Exit status of the command.
 
     Args:
         arguments: overrides; None takes the command line.
         run_jobs: what does the jobs; None takes Ray Tune.
+        models: builds the models of a design to be planned, if it has started before.
     """
     overrides = list(sys.argv[1:] if arguments is None else arguments)
     console = Console(soft_wrap=True)
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, run_jobs: JobRunner | None = No
         config = compose(overrides)
         folder = sweep_folder(config)
         with _full_disk_is_told(folder), sweep_lock(folder), Ledger(folder) as ledger:
-            return _run(config, overrides, ledger, console, run_jobs)
+            return _run(config, overrides, ledger, console, run_jobs, models)
     except MflabError as error:
         is_full = isinstance(error, StoreFull) or full_disk(error) is not None
         text = f"{error} To go on: {repeat_command(overrides)}" if is_full else str(error)
@@ -81,20 +85,32 @@ def _full_disk_is_told(folder: Path) -> Iterator[None]:
 
 
 def _run(
-    config: RootCfg, overrides: Sequence[str], ledger: Ledger, console: Console, run_jobs: JobRunner | None
+    config: RootCfg,
+    overrides: Sequence[str],
+    ledger: Ledger,
+    console: Console,
+    run_jobs: JobRunner | None,
+    models: ModelProcess | None,
 ) -> int:
     with ExitStack() as resources:
         # A plan of thousands of trials is one growing heap without cycles: searching it for some takes a second.
         gc.disable()
         resources.callback(gc.enable)
         if config.sweep.search.trials:
+            if models is not None:
+                # A search checks its models itself, one suggestion after another.
+                models.close()
             plan, make_agenda = _plan_search(config, overrides, ledger, resources)
         else:
-            plan, make_agenda = make_plan(config, overrides, ledger.read(), InputCache()), design_agenda
+            plan = make_plan(config, overrides, ledger.read(), InputCache(), models)
+            make_agenda = design_agenda
         plan = with_whole_id(plan)
         shown = SweepConsole(console, plan.record.response.name, plan.record.response.unit)
         driver = Driver(plan, ledger, shown, make_agenda)
         driver.write_plan()
+        # What stands lasts as long as the command: later searches need not look through it.
+        gc.freeze()
+        resources.callback(gc.unfreeze)
         gc.enable()
         num_others = num_of_other_plans(plan, driver.journal.rows)
         print_plan(plan, driver.agenda.num_trials, driver.num_found, num_others, console)

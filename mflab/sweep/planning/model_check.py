@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mflab.config import RootCfg
-from mflab.model import weights_fingerprint
+from mflab.model import ModelCfg, weights_fingerprint
 from mflab.model.build import is_preloaded
 from mflab.sweep.planning.findings import find_kept, has_findings, kept_finding
 from mflab.sweep.planning.model_process import CAN_FORK, ModelProcess, count_parameters
@@ -39,13 +39,15 @@ def check_model(config: RootCfg, num_views: int) -> Future[int]:
 
 
 @contextmanager
-def model_checks(outputs: Path) -> Iterator[ModelCheck]:
+def model_checks(outputs: Path, process: ModelProcess | None = None) -> Iterator[ModelCheck]:
     """Checks models in a process beside this one, unless this one has loaded already what that takes.
 
     All checks are over after it.
 
     Args:
         outputs: paths.outputs. Where no model was checked before, the process starts at once.
+        process: one that may have started already, to be closed here: after the checks, or at once where models were
+            checked before and nothing new may be asked.
 
     Raises:
         MflabError: a setting is impossible or the weights do not fit.
@@ -53,11 +55,15 @@ def model_checks(outputs: Path) -> Iterator[ModelCheck]:
     if is_preloaded() or not CAN_FORK:
         yield check_model
         return
+    process = process or ModelProcess()
+    if has_findings(outputs, _KIND):
+        process.close()
+        process = ModelProcess()
+    elif not process.is_started:
+        process.start()
     waiting: list[Future[int]] = []
     # Closed before the thread is waited for: a plan that fails does not wait for the process.
-    with ThreadPoolExecutor(1) as pool, closing(ModelProcess()) as process:
-        if not has_findings(outputs, _KIND):
-            process.start()
+    with ThreadPoolExecutor(1) as pool, closing(process):
 
         def check(config: RootCfg, num_views: int) -> Future[int]:
             if find_kept(outputs, _KIND, _depends_on(config, num_views)) is not None:
@@ -72,9 +78,13 @@ def model_checks(outputs: Path) -> Iterator[ModelCheck]:
             one.result()
 
 
-def _check(config: RootCfg, num_views: int, count: Callable[[RootCfg, int], int]) -> int:
+def _check(config: RootCfg, num_views: int, count: Callable[[ModelCfg, int, int], int]) -> int:
     depends_on, outputs = _depends_on(config, num_views), Path(config.paths.outputs)
-    found = kept_finding(outputs, _KIND, depends_on, lambda: {"parameters": count(config, num_views)})
+
+    def find() -> dict[str, int]:
+        return {"parameters": count(config.model, config.data.size, num_views)}
+
+    found = kept_finding(outputs, _KIND, depends_on, find)
     return _STATE_BYTES_PER_WEIGHT * found["parameters"]
 
 

@@ -1,5 +1,8 @@
 """A process that builds models beside a plan: diffusers takes seconds and 0.2 GB to import, and planning needs no more
-of a model than its size."""
+of a model than its size.
+
+Importing this takes torch and little else, so that a command can start the process before it loads the rest of itself.
+"""
 
 import os
 import signal
@@ -13,27 +16,26 @@ from multiprocessing.context import ForkProcess
 
 import torch
 
-from mflab.config import RootCfg
 from mflab.errors import MflabError
-from mflab.model import make_model
+from mflab.model import ModelCfg, make_model
 from mflab.model.build import preload
-from mflab.train import torch_generator
 
 # A fork has imported torch already. Elsewhere it is not safe to go on in one.
 CAN_FORK = sys.platform == "linux"
 
 
-def count_parameters(config: RootCfg, num_views: int) -> int:
+def count_parameters(cfg: ModelCfg, image_size: int, num_views: int) -> int:
     """Parameters of a model, which is built and dropped.
 
     Args:
-        config: of a trial.
+        cfg: the model's settings.
+        image_size: image height and width, pixels.
         num_views: V.
 
     Raises:
         MflabError: a setting is impossible or the weights do not fit.
     """
-    model = make_model(config.model, config.data.size, num_views, torch_generator(0, "check"))
+    model = make_model(cfg, image_size, num_views, torch.Generator())
     return sum(value.numel() for value in model.unet.parameters())
 
 
@@ -68,13 +70,13 @@ class ModelProcess:
             # So that the death of the process is the end of the pipe.
             theirs.close()
 
-    def count_parameters(self, config: RootCfg, num_views: int) -> int:
+    def count_parameters(self, cfg: ModelCfg, image_size: int, num_views: int) -> int:
         """The same number, or the same error. What the process cannot say is found here."""
         answer: int | str | None = None
         # A process that was killed, for memory perhaps, neither takes nor gives anything.
         with suppress(BrokenPipeError, EOFError, ConnectionResetError):
             if self._questions is not None:
-                self._questions.send((config, num_views))
+                self._questions.send((cfg, image_size, num_views))
                 answer = self._questions.recv()
         if isinstance(answer, str):
             raise MflabError(answer)
@@ -82,7 +84,7 @@ class ModelProcess:
             return answer
         if self._is_closed:
             raise MflabError("A model's check must end before its process is closed.")
-        return count_parameters(config, num_views)
+        return count_parameters(cfg, image_size, num_views)
 
     def close(self) -> None:
         """Ends the process, whatever it does. Who waits for an answer of it gets an error."""
@@ -119,13 +121,12 @@ def _serve(questions: Connection, of_parent: Connection) -> None:
     preload()
     with suppress(EOFError, ConnectionResetError, BrokenPipeError):
         while True:
-            config, num_views = questions.recv()
-            questions.send(_answer(config, num_views))
+            questions.send(_answer(*questions.recv()))
 
 
-def _answer(config: RootCfg, num_views: int) -> int | str | None:
+def _answer(cfg: ModelCfg, image_size: int, num_views: int) -> int | str | None:
     try:
-        return count_parameters(config, num_views)
+        return count_parameters(cfg, image_size, num_views)
     except MflabError as error:
         return str(error)
     except Exception:

@@ -23,6 +23,7 @@ from mflab.sweep.planning.cells import compose_cells
 from mflab.sweep.planning.estimate import count_steps, estimate_seconds
 from mflab.sweep.planning.ledger import latest
 from mflab.sweep.planning.model_check import model_checks
+from mflab.sweep.planning.model_process import ModelProcess
 from mflab.sweep.planning.overrides import check_overrides
 from mflab.sweep.planning.plan_records import (
     factor_record,
@@ -44,7 +45,11 @@ from mflab.sweep.stages.schedule import Schedule
 
 
 def make_plan(
-    config: RootCfg, overrides: Sequence[str], ledger: Sequence[Mapping[str, Any]], cache: InputCache
+    config: RootCfg,
+    overrides: Sequence[str],
+    ledger: Sequence[Mapping[str, Any]],
+    cache: InputCache,
+    models: ModelProcess | None = None,
 ) -> SweepPlan:
     """The plan of a sweep; every input of every cell is opened and checked on the way.
 
@@ -53,6 +58,7 @@ def make_plan(
         overrides: the command line.
         ledger: rows of earlier starts: finished trials are not run again, and their speed gives the estimate.
         cache: keeps opened inputs.
+        models: builds them, if it has started before.
 
     Raises:
         MflabError: a design that cannot answer its question, an override of a factor's key, two names for one
@@ -62,7 +68,7 @@ def make_plan(
     if sweep.search.space or sweep.search.settings:
         raise MflabError("A search must have suggestions to make, but got trials=0; set sweep.search.trials.")
     # The models are built beside all of it.
-    with model_checks(Path(config.paths.outputs)) as start_check:
+    with model_checks(Path(config.paths.outputs), models) as start_check:
         factors = parse_factors(sweep.factors)
         owners = {key: f"factor {factor.name}" for factor in factors for key in factor.keys}
         check_overrides(overrides, owners, "sweep.factors")

@@ -30,13 +30,19 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelProcess]:
     """One that has started; what it does not find is found to be -1 here."""
     process = ModelProcess()
     process.start()
-    monkeypatch.setattr(model_process, "count_parameters", lambda config, num_views: -1)
+    monkeypatch.setattr(model_process, "count_parameters", lambda *what: -1)
     yield process
     process.close()
 
 
 def _config(outputs: Path, *overrides: str) -> RootCfg:
     return compose([*TINY, f"paths.outputs={outputs}", *overrides])
+
+
+def _model(outputs: Path, *overrides: str) -> tuple[ModelCfg, int, int]:
+    """What a process is asked."""
+    config = _config(outputs, *overrides)
+    return config.model, config.data.size, 6
 
 
 def test_a_model_is_built_for_the_first_plan_alone(
@@ -69,24 +75,24 @@ def test_a_model_that_cannot_be_built_is_refused_every_time(
 
 
 def test_a_process_beside_finds_what_would_be_found_here(tmp_path: Path, process: ModelProcess) -> None:
-    config, wide = _config(tmp_path), _config(tmp_path, "model.unet.widths=[16]")
-    assert process.count_parameters(config, 6) == count_parameters(config, 6)
+    small, wide = _model(tmp_path), _model(tmp_path, "model.unet.widths=[16]")
+    assert process.count_parameters(*small) == count_parameters(*small)
     with pytest.raises(MflabError, match=ODD):
-        process.count_parameters(_config(tmp_path, "model.unet.widths=[9]"), 6)
-    assert process.count_parameters(wide, 6) == count_parameters(wide, 6) > count_parameters(config, 6)
+        process.count_parameters(*_model(tmp_path, "model.unet.widths=[9]"))
+    assert process.count_parameters(*wide) == count_parameters(*wide) > count_parameters(*small)
 
 
 def test_what_a_process_beside_cannot_say_is_found_here(tmp_path: Path, process: ModelProcess) -> None:
     """Neither a bug there nor its death may pass for an answer."""
-    config, broken = _config(tmp_path), _config(tmp_path)
-    del broken.model
+    small, broken = _model(tmp_path), _model(tmp_path)
+    del broken[0].unet
     # No mistake of a user's: its traceback must be seen.
-    assert process.count_parameters(broken, 6) == -1
-    assert process.count_parameters(config, 6) > 0
+    assert process.count_parameters(*broken) == -1
+    assert process.count_parameters(*small) > 0
     assert process._process is not None
     process._process.kill()
     process._process.join()
-    assert process.count_parameters(config, 6) == -1
+    assert process.count_parameters(*small) == -1
 
 
 def test_a_process_that_the_system_does_not_give_leaves_all_to_this_one(
@@ -95,19 +101,44 @@ def test_a_process_that_the_system_does_not_give_leaves_all_to_this_one(
     def fork() -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    config = _config(tmp_path)
+    small = _model(tmp_path)
     process = ModelProcess()
     with monkeypatch.context() as patch:
         patch.setattr(os, "fork", fork)
         process.start()
-    assert process.is_started and process.count_parameters(config, 6) == count_parameters(config, 6)
+    assert process.is_started and process.count_parameters(*small) == count_parameters(*small)
     process.close()
 
 
 def test_an_interruption_reaches_the_plan_alone(tmp_path: Path, process: ModelProcess) -> None:
     assert process._process is not None and process._process.pid is not None
     os.kill(process._process.pid, signal.SIGINT)
-    assert process.count_parameters(_config(tmp_path), 6) > 0
+    assert process.count_parameters(*_model(tmp_path)) > 0
+
+
+def test_a_process_that_started_before_the_plan_is_asked_and_ended(
+    tmp_path: Path, process: ModelProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_check, "is_preloaded", lambda: False)
+    monkeypatch.setattr(ModelProcess, "start", lambda self: pytest.fail("no second process"))
+    with model_checks(tmp_path, process) as check:
+        found = check(_config(tmp_path), 6)
+    assert found.result() == check_model(_config(tmp_path), 6).result()
+    assert process._process is not None and not process._process.is_alive()
+
+
+def test_a_process_that_started_before_is_ended_at_once_where_models_were_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_check, "is_preloaded", lambda: False)
+    found = check_model(_config(tmp_path), 6).result()
+    process = ModelProcess()
+    process.start()
+    with model_checks(tmp_path, process) as check:
+        assert process._process is not None and not process._process.is_alive()
+        assert check(_config(tmp_path), 6).result() == found
+        # A model that is new here is asked of a process of its own.
+        assert check(_config(tmp_path, "model.unet.widths=[16]"), 6).result() > found
 
 
 def test_checks_beside_a_plan_are_over_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,8 +190,17 @@ print(sorted(name for name in ("diffusers", "transformers", "torchvision", "torc
 def test_a_first_plan_of_an_impossible_model_ends_with_its_error(data_folder: Path, tmp_path: Path) -> None:
     paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.name=odd", "sweep.dry_run=true"]
     command = [sys.executable, "-m", "mflab.sweep", *TINY, *paths, "model.unet.widths=[9]"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 2 and ODD in ran.stderr and len(ran.stderr.splitlines()) == 1
+    # Designs have it found by the process that started with the command, searches find it themselves.
+    for search in (
+        [],
+        [
+            "sweep.search.trials=2",
+            "sweep.search.pruner=none",
+            "+sweep.search.space={x:{key:optim.lr,low:1e-4,high:1e-2}}",
+        ],
+    ):
+        ran = subprocess.run([*command, *search], capture_output=True, text=True, check=False)
+        assert ran.returncode == 2 and ODD in ran.stderr and len(ran.stderr.splitlines()) == 1, ran.stderr
 
 
 def test_a_damaged_finding_is_made_again(tmp_path: Path) -> None:
