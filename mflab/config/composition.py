@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mflab.config.mistakes import explain
+from mflab.config.mistakes import explain, explain_choice
 from mflab.config.schema import RootCfg
 from mflab.config.values import plain
 from mflab.curriculum import CurriculumCfg
@@ -115,7 +115,18 @@ def sweep_questions() -> dict[str, str]:
 def _composed(overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", list(overrides))
+        try:
+            return hydra_compose("config", list(overrides))
+        except (HydraException, OmegaConfBaseException):
+            raise
+        except ValueError as error:
+            # The one thing that Hydra refuses with an error of Python's own.
+            raise MflabError(explain_choice(overrides, _group_choices())) from error
+
+
+def _group_choices() -> dict[str, list[str]]:
+    groups = {path.name: sorted(choice.stem for choice in path.glob("*.yaml")) for path in CONF.iterdir()}
+    return {**groups, "sweep": sorted(path.stem for path in SWEEPS.glob("*.yaml"))}
 
 
 def _extra_keys(given: Any, known: Any, prefix: str) -> list[str]:

@@ -1,13 +1,26 @@
 """Hydra's errors in one line: what is wrong, and what was probably meant."""
 
 import re
-from dataclasses import is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from enum import Enum
+from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf.errors import ValidationError
 
 from mflab.config.schema import RootCfg
 
 _UNKNOWN = re.compile(r"Could not override '([\w.]+)'")
+_REMOVED = re.compile(r"Error merging override ~([\w.]+)\s.*does not support deletion")
+_SEVERAL = re.compile(r"(?:value for argument|Sweep parameters) '[+]*([\w.]+)=(?:choice\()?(.*?)\)?'")
+_MISFIT = re.compile(r"Error merging override [+]*([\w.]+)=(.*)")
+# What of a value does not fit, where that is not all of it.
+_VALUE = re.compile(r"[Vv]alue '(.*?)'(?: of type| is not|,)")
+_WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", NoneType: "null"}
 
 
 def explain(error: Exception) -> str:
@@ -16,12 +29,65 @@ def explain(error: Exception) -> str:
     unknown = _UNKNOWN.search(text)
     if unknown is not None:
         return f"A config key must exist, but got {unknown[1]}; {_remedy(unknown[1])}"
+    if isinstance(error, OverrideParseException):
+        return (
+            f"An override must be key=value in Hydra's grammar, but got {error.override}; mend its brackets or quotes."
+        )
+    several = _SEVERAL.search(text)
+    if several is not None:
+        key, values = several.groups()
+        factor = f"+sweep.factors.{key.rpartition('.')[2]}={{key:{key},levels:[{values}]}}"
+        remedy = "start one after the other" if key == "sweep" else f"write {key}=[{values}] for a list, or {factor}"
+        return f"An override must have one value, but got {key}={values}; {remedy}."
+    removed = _REMOVED.search(text)
+    if removed is not None:
+        return f"A key of the schema must stay, but got ~{removed[1]}; leave that out, or set {removed[1]}."
+    misfit = _MISFIT.search(text)
+    if misfit is not None and isinstance(error.__cause__, ValidationError):
+        return _explain_misfit(misfit[1], misfit[2], error.__cause__)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     internal = ("full_key", "object_type", "reference_type", "Config search path", "provider=")
     kept = [line for line in lines if not line.startswith(internal) and not line.endswith("_schema")]
     keys = [line.removeprefix("full_key:").strip() for line in lines if line.startswith("full_key")]
     text = " ".join(dict.fromkeys(kept))
     return f"{text} (key {keys[0]})" if keys and keys[0] not in text else text
+
+
+def explain_choice(overrides: Sequence[str], groups: Mapping[str, Sequence[str]]) -> str:
+    """What Hydra does not say of a group that is given no name.
+
+    Args:
+        overrides: the command line.
+        groups: names of the choices of each group.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    wrong = [one for one in parsed if one.key_or_group in groups and not isinstance(one.value(), str | list)]
+    texts = [f"{one.input_line}; choose one of {', '.join(groups[one.key_or_group])}" for one in wrong]
+    return f"The choice of a group must be a name, but got {' and '.join(texts) or ', '.join(overrides)}."
+
+
+def _explain_misfit(key: str, value: str, error: ValidationError) -> str:
+    """A value that its field cannot hold: the override's, or one inside of it."""
+    inner = _VALUE.search(str(error))
+    holder, place = error.object_type, error.full_key or key
+    # Of a list or a table, the type of what is in it.
+    kind = get_type_hints(holder).get(str(error.key)) if is_dataclass(holder) else [None, *get_args(error.ref_type)][-1]
+    name = place if place.startswith(key.partition(".")[0]) else f"{place} in {key}"
+    found = inner[1] if inner else value
+    return f"{name} must be {_describe(kind)}, but got {found or repr(found)}; set {key}."
+
+
+def _describe(kind: Any) -> str:
+    """What a field of a type holds, in words."""
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"one of {', '.join(kind.__members__)}"
+    if is_dataclass(kind):
+        return f"a table of {', '.join(field.name for field in fields(kind))}"
+    if get_origin(kind) in (list, dict):
+        return "a list" if get_origin(kind) is list else "a table"
+    return " or ".join(map(_describe, get_args(kind))) or "of its type"
 
 
 def _remedy(key: str) -> str:
