@@ -9,7 +9,7 @@ from mflab.config.composition import (
     SWEEPS,
     choice_keys,
     compose,
-    compose_checking_links,
+    compose_noting_interpolations,
     convert_scalar,
     sweep_questions,
 )
@@ -28,7 +28,7 @@ __all__ = [
     "TrainCfg",
     "choice_keys",
     "compose",
-    "compose_checking_links",
+    "compose_noting_interpolations",
     "convert_scalar",
     "fields_of",
     "fingerprint",

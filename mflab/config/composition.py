@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -50,13 +50,22 @@ def compose(overrides: Sequence[str]) -> RootCfg:
     Raises:
         MflabError: unknown sweep, group or key, a wrong type, or a forced key that no code reads.
     """
-    return compose_checking_links(overrides)[0]
+    return compose_noting_interpolations(overrides)[0]
 
 
-def compose_checking_links(overrides: Sequence[str]) -> tuple[RootCfg, bool]:
-    """The same, and whether a value of it is computed from others (`${...}`), so that its parts depend on one
-    another."""
+def compose_noting_interpolations(overrides: Sequence[str]) -> tuple[RootCfg, bool]:
+    """The typed configuration of overrides, and whether a value of it is computed from others (`${...}`), so that its
+    parts depend on one another.
+
+    Raises:
+        MflabError: as `compose` does.
+    """
     register()
+    for text in overrides:
+        section = text.removeprefix("~").partition("=")[0]
+        if text.startswith("~") and section in get_type_hints(RootCfg):
+            # Hydra would go back to what the schema says of it.
+            raise MflabError(f"A section must stay, but got {text}; leave that out, or set keys of {section}.")
     try:
         composed = _composed(overrides)
         return to_typed(composed), "${" in str(OmegaConf.to_container(composed, resolve=False))
@@ -119,9 +128,9 @@ def _composed(overrides: Sequence[str]) -> DictConfig:
             return hydra_compose("config", list(overrides))
         except (HydraException, OmegaConfBaseException):
             raise
-        except ValueError as error:
-            # The one thing that Hydra refuses with an error of Python's own.
-            raise MflabError(explain_choice(overrides, _group_choices())) from error
+        except (TypeError, ValueError) as error:
+            # Hydra's way with a group that is given anything but names.
+            raise MflabError(explain_choice(error, overrides, _group_choices())) from error
 
 
 def _group_choices() -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from mflab.config.schema import RootCfg
 
 _UNKNOWN = re.compile(r"Could not override '([\w.]+)'")
 _REMOVED = re.compile(r"Error merging override ~([\w.]+)\s.*does not support deletion")
-_SEVERAL = re.compile(r"(?:value for argument|Sweep parameters) '[+]*([\w.]+)=(?:choice\()?(.*?)\)?'")
+_SEVERAL = re.compile(r"(?:value for argument|Sweep parameters) '[+]*([\w.]+)=(.*?)'")
 _MISFIT = re.compile(r"Error merging override [+]*([\w.]+)=(.*)")
 # What of a value does not fit, where that is not all of it.
 _VALUE = re.compile(r"[Vv]alue '(.*?)'(?: of type| is not|,)")
@@ -24,7 +24,12 @@ _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: 
 
 
 def explain(error: Exception) -> str:
-    """One line of a Hydra error: what is wrong, with the options it lists."""
+    """One line of an error of composing or converting: what must hold, what was found and what to write instead; for
+    rare mistakes what Hydra or OmegaConf say of them.
+
+    Args:
+        error: of Hydra or OmegaConf.
+    """
     text = str(error) if error.__cause__ is None else f"{error}\n{error.__cause__}"
     unknown = _UNKNOWN.search(text)
     if unknown is not None:
@@ -35,10 +40,7 @@ def explain(error: Exception) -> str:
         )
     several = _SEVERAL.search(text)
     if several is not None:
-        key, values = several.groups()
-        factor = f"+sweep.factors.{key.rpartition('.')[2]}={{key:{key},levels:[{values}]}}"
-        remedy = "start one after the other" if key == "sweep" else f"write {key}=[{values}] for a list, or {factor}"
-        return f"An override must have one value, but got {key}={values}; {remedy}."
+        return f"An override must have one value, but got {several[1]}={several[2]}; {_one_or_all(*several.groups())}."
     removed = _REMOVED.search(text)
     if removed is not None:
         return f"A key of the schema must stay, but got ~{removed[1]}; leave that out, or set {removed[1]}."
@@ -53,17 +55,32 @@ def explain(error: Exception) -> str:
     return f"{text} (key {keys[0]})" if keys and keys[0] not in text else text
 
 
-def explain_choice(overrides: Sequence[str], groups: Mapping[str, Sequence[str]]) -> str:
-    """What Hydra does not say of a group that is given no name.
+def explain_choice(error: Exception, overrides: Sequence[str], groups: Mapping[str, Sequence[str]]) -> str:
+    """What Hydra does not say of a group that is given anything but names.
 
     Args:
+        error: what it says.
         overrides: the command line.
         groups: names of the choices of each group.
     """
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    wrong = [one for one in parsed if one.key_or_group in groups and not isinstance(one.value(), str | list)]
-    texts = [f"{one.input_line}; choose one of {', '.join(groups[one.key_or_group])}" for one in wrong]
-    return f"The choice of a group must be a name, but got {' and '.join(texts) or ', '.join(overrides)}."
+    texts = []
+    for one in OverridesParser.create().parse_overrides(list(overrides)):
+        value = one.value()
+        is_name = all(isinstance(name, str) for name in value) if isinstance(value, list) else isinstance(value, str)
+        if one.key_or_group in groups and not is_name:
+            texts.append(f"{one.input_line}; choose one of {', '.join(groups[one.key_or_group])}")
+    return f"The choice of a group must be a name, but got {' and '.join(texts)}." if texts else str(error)
+
+
+def _one_or_all(key: str, value: str) -> str:
+    """What to write instead of several values at once."""
+    if key == "sweep":
+        return "start one after the other"
+    if get_origin(_kind(key)) is list:
+        return f"for a list write {key}=[{value}]"
+    function = re.fullmatch(r"(\w+)\((.*)\)", value)
+    levels = value if function is None else function[2] if function[1] == "choice" else "..."
+    return f"to compare several make them a factor, +sweep.factors.{key.split('.')[-1]}={{key:{key},levels:[{levels}]}}"
 
 
 def _explain_misfit(key: str, value: str, error: ValidationError) -> str:
@@ -74,7 +91,9 @@ def _explain_misfit(key: str, value: str, error: ValidationError) -> str:
     kind = get_type_hints(holder).get(str(error.key)) if is_dataclass(holder) else [None, *get_args(error.ref_type)][-1]
     name = place if place.startswith(key.partition(".")[0]) else f"{place} in {key}"
     found = inner[1] if inner else value
-    return f"{name} must be {_describe(kind)}, but got {found or repr(found)}; set {key}."
+    # A key below a plain value is none.
+    remedy = place if key.startswith(f"{place}.") else key
+    return f"{name} must be {_describe(kind)}, but got {found or repr(found)}; set {remedy}."
 
 
 def _describe(kind: Any) -> str:
@@ -107,3 +126,11 @@ def _remedy(key: str) -> str:
             return f"choose one of {', '.join(before + one for one in meant)}."
         kind = hints[name]
     return f"to add one, write +{key}."
+
+
+def _kind(key: str) -> Any:
+    """The type of a key's field; None if there is no such field."""
+    kind: Any = RootCfg
+    for name in key.split("."):
+        kind = get_type_hints(kind).get(name) if is_dataclass(kind) else None
+    return kind

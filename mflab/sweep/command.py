@@ -50,7 +50,8 @@ def main(
     Args:
         arguments: overrides; None takes the command line.
         run_jobs: what does the jobs; None takes Ray Tune.
-        models: builds the models of a design to be planned, if it has started before.
+        models: a process for the models of the plan, which may have started already; it is closed once they are
+            checked.
     """
     overrides = list(sys.argv[1:] if arguments is None else arguments)
     console = Console(soft_wrap=True)
@@ -108,10 +109,6 @@ def _run(
         shown = SweepConsole(console, plan.record.response.name, plan.record.response.unit)
         driver = Driver(plan, ledger, shown, make_agenda)
         driver.write_plan()
-        # What stands lasts as long as the command: later searches need not look through it.
-        gc.freeze()
-        resources.callback(gc.unfreeze)
-        gc.enable()
         num_others = num_of_other_plans(plan, driver.journal.rows)
         print_plan(plan, driver.agenda.num_trials, driver.num_found, num_others, console)
         if config.sweep.dry_run:
@@ -120,6 +117,7 @@ def _run(
             text = f"Plan: {running_folder(plan) / PLAN_FILE}. Nothing was run: sweep.dry_run=true."
             console.print(text, highlight=False)
             return 0
+        gc.enable()
         driver.run(run_jobs or _run_on_ray)
         _print_end(driver, console)
         return exit_status(driver)

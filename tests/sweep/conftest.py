@@ -14,7 +14,7 @@ import torch
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
-from mflab.config import RootCfg, compose_checking_links
+from mflab.config import RootCfg, compose_noting_interpolations
 from mflab.model.build import preload
 from mflab.results import read_ledger
 from mflab.sweep import command
@@ -85,7 +85,7 @@ def _process_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 @cache
 def _compose_rest(overrides: tuple[str, ...]) -> tuple[RootCfg, bool]:
-    return compose_checking_links(overrides)
+    return compose_noting_interpolations(overrides)
 
 
 def _split(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -100,10 +100,10 @@ def _split(overrides: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
 
 def _compose_once(overrides: Sequence[str]) -> tuple[RootCfg, bool]:
     rest, own = _split(overrides)
-    config, is_linked = _compose_rest(rest)
+    config, has_interpolations = _compose_rest(rest)
     sweep = replace(config.sweep, name=own["sweep.name"]) if "sweep.name" in own else config.sweep
     paths = replace(config.paths, outputs=own["paths.outputs"]) if "paths.outputs" in own else config.paths
-    return replace(config, sweep=sweep, paths=paths), is_linked
+    return replace(config, sweep=sweep, paths=paths), has_interpolations
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def composed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (cells, command):
             patch.setattr(module, "compose", lambda overrides: _compose_once(overrides)[0])
-        patch.setattr(cells, "compose_checking_links", _compose_once)
+        patch.setattr(cells, "compose_noting_interpolations", _compose_once)
         yield
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any
 
-from mflab.config import RootCfg, compose, compose_checking_links, convert_scalar
+from mflab.config import RootCfg, compose, compose_noting_interpolations, convert_scalar
 from mflab.design import Cell, Factor
 from mflab.errors import MflabError
 from mflab.sweep.planning.config_parts import OnlyHydraError, is_scalar, refuse_overlap, replaced, with_value
@@ -50,11 +50,11 @@ class CellComposer:
         # (key, place of a level's value in memory) -> the value, which keeps its place, and its override.
         self._texts: dict[tuple[str, int], tuple[Any, str]] = {}
         self._checked: set[tuple[str, ...]] = set()
-        # Overrides of all settings but the last -> the config with these: of a factorial, many cells begin alike.
-        self._begun: dict[tuple[str, ...], RootCfg] = {}
+        # Overrides of all settings but the last, and the config with these: of a factorial, cells in a row begin alike.
+        self._begun: tuple[tuple[str, ...], RootCfg] | None = None
         if is_fast:
-            self._base, is_linked = compose_checking_links(self.kept)
-            if is_linked:
+            self._base, has_interpolations = compose_noting_interpolations(self.kept)
+            if has_interpolations:
                 self._give_up("a value is computed from others")
 
     def compose(self, settings: Settings) -> Composed:
@@ -115,12 +115,12 @@ class CellComposer:
         try:
             refuse_overlap(tuple(others))
             begun = (*choices.values(), *(self._text(key, settings[key]) for key in others[:-1]))
-            if begun not in self._begun:
+            if self._begun is None or self._begun[0] != begun:
                 config = self._base
                 for key, text in choices.items():
                     config = with_value(config, key, self._learned(key, text, ""))
-                self._begun[begun] = self._put(config, others[:-1], settings, choices)
-            return self._put(self._begun[begun], others[-1:], settings, choices)
+                self._begun = begun, self._put(config, others[:-1], settings, choices)
+            return self._put(self._begun[1], others[-1:], settings, choices)
         except OnlyHydraError as error:
             self._warn(str(error))
         except MflabError:
@@ -159,13 +159,13 @@ class CellComposer:
         if choice:
             before = replace(before, **{path[0]: self._values[choice, ""]})
         overrides = [*self.kept, *([choice] if choice else []), text]
-        composed, is_linked = compose_checking_links(overrides)
+        composed, has_interpolations = compose_noting_interpolations(overrides)
         value: Any = composed
         for name in path:
             value = value[int(name)] if isinstance(value, list) else getattr(value, name)
         if replaced(before, path, lambda _: value) != composed:
             self._give_up(f"{text} sets more than {key}")
-        elif len(path) == 1 and is_linked:
+        elif len(path) == 1 and has_interpolations:
             self._give_up(f"{text} holds a value that is computed from others")
         if not self.is_fast:
             raise OnlyHydraError(f"{text} does not stand alone")

@@ -53,6 +53,8 @@ def model_checks(outputs: Path, process: ModelProcess | None = None) -> Iterator
         MflabError: a setting is impossible or the weights do not fit.
     """
     if is_preloaded() or not CAN_FORK:
+        if process is not None:
+            process.close()
         yield check_model
         return
     process = process or ModelProcess()

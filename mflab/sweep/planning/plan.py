@@ -1,6 +1,5 @@
 """From overrides to the plan of a sweep: factors, cells, seeds, run order, audit, stage forest, cost."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from mflab.sweep.planning.ledger import latest
 from mflab.sweep.planning.model_check import model_checks
 from mflab.sweep.planning.model_process import ModelProcess
 from mflab.sweep.planning.overrides import check_overrides
+from mflab.sweep.planning.plan_checks import check_audit, check_budget, num_workers
 from mflab.sweep.planning.plan_records import (
     factor_record,
     plan_provenance,
@@ -58,7 +58,8 @@ def make_plan(
         overrides: the command line.
         ledger: rows of earlier starts: finished trials are not run again, and their speed gives the estimate.
         cache: keeps opened inputs.
-        models: builds them, if it has started before.
+        models: a process for the models of the plan, which may have started already; it is closed once they are
+            checked.
 
     Raises:
         MflabError: a design that cannot answer its question, an override of a factor's key, two names for one
@@ -121,13 +122,13 @@ def assemble_plan(
     if config.sweep.race.looks:
         left = [one for one in left if not is_dropped(endings, one.trial_id)]
     schedule = Schedule(Known.of(store), lambda name: False)
-    routes = {record.trial_id: trials[record.trial_id].route for record in records}
+    chains = {record.trial_id: trials[record.trial_id].route.chain for record in records}
     tasks = [task_of(trials[record.trial_id], folder, record.run_order) for record in left]
-    schedule.add(tasks, make_forest({trial: route.chain for trial, route in routes.items()}))
+    schedule.add(tasks, make_forest(chains))
     steps = count_steps(schedule)
     left_routes = [trials[one].route for one in steps]
     cells = list({id(one.cell): one.cell for one in trials.values()}.values())
-    workers = _workers([config, *(cell.config for cell in cells)], config.sweep.workers)
+    workers = num_workers([config, *(cell.config for cell in cells)], config.sweep.workers)
     stages = stage_records(schedule.forest, trials, known)
     facts = plan_provenance(overrides, trials, labels, cells, Path(config.paths.outputs))
     # Last: the models may be built still.
@@ -166,44 +167,5 @@ def refreshed(plan: SweepPlan, forest: Forest, known: Known) -> SweepPlan:
     return replace(plan, record=record)
 
 
-def check_audit(audit: Audit, allow_confounded: bool) -> None:
-    """Refuses a design whose main effects cannot be told apart.
-
-    Raises:
-        MflabError: with the audit's problems and the cells that would mend them.
-    """
-    if not audit.estimable and not allow_confounded:
-        raise MflabError(
-            f"A design must let its effects be told apart, but: {' '.join(audit.problems)} Change sweep.factors or "
-            "sweep.design, or set sweep.allow_confounded=true to run it all the same."
-        )
-
-
-def check_budget(config: RootCfg, state_bytes: int) -> None:
-    """Refuses a store that could not hold one state.
-
-    Raises:
-        MflabError: with the size of a state, 10^9 bytes.
-    """
-    budget = config.store.budget_gb
-    if 0 < budget * 1e9 < state_bytes:
-        raise MflabError(
-            f"A store must hold at least one state, {state_bytes / 1e9:.3g} GB, but got budget_gb={budget:g}; set "
-            "store.budget_gb."
-        )
-
-
 def _key(cell: Cell) -> tuple[tuple[str, str], ...]:
     return tuple(cell.items())
-
-
-def _workers(configs: Sequence[RootCfg], asked: int) -> int:
-    """Trials at a time: as asked, or as many as the cores hold.
-
-    Raises:
-        MflabError: a negative number.
-    """
-    if asked < 0:
-        raise MflabError(f"workers must be at least 0, but got workers={asked}; set sweep.workers.")
-    cores = len(os.sched_getaffinity(0))
-    return asked or max(1, cores // max(config.train.threads for config in configs))

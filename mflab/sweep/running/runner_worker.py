@@ -24,7 +24,8 @@ class JobActor(tune.Trainable):
     """Does a whole job in one step, so that Tune has nothing to schedule, checkpoint or log in between.
 
     A job begins as soon as the actor is given it, since Tune asks for the step only after it has heard that it was.
-    What an actor starts with begins with the step: an actor that has only started may be given up for another.
+    What an actor starts with begins with the step: an actor that has only started may be given up for another. A worker
+    that dies before Tune has heard of the new job fails that job, which Tune retries only once it runs.
     """
 
     def setup(self, config: dict[str, Any]) -> None:

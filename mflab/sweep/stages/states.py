@@ -126,7 +126,8 @@ def _parts(tensors: Sequence[Tensor], sizes: Sequence[int]) -> Iterator[Tensor]:
 
 
 def _joined(group: list[Tensor]) -> Tensor:
-    # Without gradients, of which weights would keep track.
+    # Without gradients, of which weights would keep track. Private, but a single call, where `cat` of flat views would
+    # need one for each of a thousand tensors.
     with torch.no_grad():
         return (group[0] if len(group) == 1 else _flatten_dense_tensors(group)).cpu()
 

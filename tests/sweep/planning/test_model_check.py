@@ -16,6 +16,7 @@ from mflab.config import RootCfg, compose
 from mflab.errors import MflabError
 from mflab.model import ModelCfg, MVDiffusion, make_model
 from mflab.results import read_plan
+from mflab.sweep import command
 from mflab.sweep.planning import model_check, model_process
 from mflab.sweep.planning.findings import kept_finding
 from mflab.sweep.planning.model_check import check_model, model_checks
@@ -123,7 +124,19 @@ def test_a_process_that_started_before_the_plan_is_asked_and_ended(
     monkeypatch.setattr(ModelProcess, "start", lambda self: pytest.fail("no second process"))
     with model_checks(tmp_path, process) as check:
         found = check(_config(tmp_path), 6)
-    assert found.result() == check_model(_config(tmp_path), 6).result()
+    # Of this size, not of that which would be found here.
+    assert found.result() == 16 * count_parameters(*_model(tmp_path))
+    assert process._process is not None and not process._process.is_alive()
+
+
+def test_a_process_that_started_before_a_search_is_ended(
+    data_folder: Path, tmp_path: Path, process: ModelProcess
+) -> None:
+    """Before the search loads diffusers itself."""
+    paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.name=search", "sweep.dry_run=true"]
+    search = ["sweep.search.trials=2", "sweep.search.pruner=none"]
+    space = "+sweep.search.space={x:{key:optim.lr,low:1e-4,high:1e-2}}"
+    assert command.main([*TINY, *paths, *search, space], models=process) == 0
     assert process._process is not None and not process._process.is_alive()
 
 
@@ -190,7 +203,7 @@ print(sorted(name for name in ("diffusers", "transformers", "torchvision", "torc
 def test_a_first_plan_of_an_impossible_model_ends_with_its_error(data_folder: Path, tmp_path: Path) -> None:
     paths = [f"paths.data={data_folder}", f"paths.outputs={tmp_path}", "sweep.name=odd", "sweep.dry_run=true"]
     command = [sys.executable, "-m", "mflab.sweep", *TINY, *paths, "model.unet.widths=[9]"]
-    # Designs have it found by the process that started with the command, searches find it themselves.
+    # Of a design beside the plan, of a search in the plan's process.
     for search in (
         [],
         [

@@ -13,7 +13,8 @@ from mflab.errors import MflabError
 from mflab.results import read_plan
 from mflab.sweep import command
 from mflab.sweep.planning.overrides import check_overrides, format_override, repeat_command
-from mflab.sweep.planning.plan import SweepPlan, check_audit, make_plan
+from mflab.sweep.planning.plan import SweepPlan, make_plan
+from mflab.sweep.planning.plan_checks import check_audit
 from mflab.sweep.stages.opening import InputCache
 
 pytestmark = pytest.mark.usefixtures("composed_once")

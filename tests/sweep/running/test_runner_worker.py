@@ -1,6 +1,5 @@
 """The actor that does jobs: each begins as soon as the actor has it, once, and all in one thread."""
 
-import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -41,14 +40,14 @@ def make_job(name: str, folder: Path) -> Job:
 
 
 @pytest.fixture
-def jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
-    """In place of real jobs; what an actor does to its process is undone."""
+def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
+    """In place of real jobs; Ctrl-C, which an actor ignores, is heard again afterwards."""
     jobs = Jobs()
     monkeypatch.setattr(runner_worker, "run_job", jobs.run)
+    monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(tmp_path_factory.mktemp("results")))
     before = signal.getsignal(signal.SIGINT)
     yield jobs
     signal.signal(signal.SIGINT, before)
-    gc.unfreeze()
 
 
 def test_a_job_begins_when_it_is_given(jobs: Jobs, tmp_path: Path) -> None:
