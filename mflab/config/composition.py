@@ -1,6 +1,7 @@
 """Composition: the typed configuration of a command line, with no key left over."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -62,6 +63,8 @@ def compose_noting_interpolations(overrides: Sequence[str]) -> tuple[RootCfg, bo
     """
     register()
     for text in overrides:
+        if text.lstrip("+~").startswith(("hydra.", "hydra/")):
+            raise MflabError(f"Settings of Hydra itself have no effect here, but got {text}; leave that out.")
         section = text.removeprefix("~").partition("=")[0]
         if text.startswith("~") and section in get_type_hints(RootCfg):
             # Hydra would go back to what the schema says of it.
@@ -77,13 +80,16 @@ def to_typed(composed: DictConfig) -> RootCfg:
     """Plain dataclasses of a composed config.
 
     Raises:
-        MflabError: a key was forced in (`+key=`) that the schema does not have.
+        MflabError: a key was forced in (`+key=`) that the schema does not have, or a number is not finite.
     """
     config = OmegaConf.to_object(composed)
     assert isinstance(config, RootCfg)
-    extra = _extra_keys(OmegaConf.to_container(composed, resolve=True), plain(config), "")
+    values = plain(config)
+    extra = _extra_keys(OmegaConf.to_container(composed, resolve=True), values, "")
     if extra:
         raise MflabError(f"Every config key must be read by code, but {', '.join(extra)} is not; remove it.")
+    for key, value in _infinite(values, ""):
+        raise MflabError(f"{key} must be a finite number, but got {value}; set {key}.")
     return config
 
 
@@ -145,3 +151,12 @@ def _extra_keys(given: Any, known: Any, prefix: str) -> list[str]:
     return extra + [
         name for key in given if key in known for name in _extra_keys(given[key], known[key], f"{prefix}{key}.")
     ]
+
+
+def _infinite(values: Any, key: str) -> Iterator[tuple[str, float]]:
+    """Keys of numbers that are infinite or none, which neither JSON nor a treatment can hold."""
+    if isinstance(values, float) and not math.isfinite(values):
+        yield key, values
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    for name, value in items:
+        yield from _infinite(value, f"{key}.{name}" if key else str(name))

@@ -17,6 +17,9 @@ from mflab.config.schema import RootCfg
 _UNKNOWN = re.compile(r"Could not override '([\w.]+)'")
 _REMOVED = re.compile(r"Error merging override ~([\w.]+)\s.*does not support deletion")
 _SEVERAL = re.compile(r"(?:value for argument|Sweep parameters) '[+]*([\w.]+)=(.*?)'")
+_CHOICE = re.compile(
+    r"Could not find '(\w+)/(.*?)'\s+Available options in '\w+':\s+(\w.*?)\s*(?:Config search|$)", re.DOTALL
+)
 _MISFIT = re.compile(r"Error merging override [+]*([\w.]+)=(.*)")
 # What of a value does not fit, where that is not all of it.
 _VALUE = re.compile(r"[Vv]alue '(.*?)'(?: of type| is not|,)")
@@ -35,9 +38,14 @@ def explain(error: Exception) -> str:
     if unknown is not None:
         return f"A config key must exist, but got {unknown[1]}; {_remedy(unknown[1])}"
     if isinstance(error, OverrideParseException):
-        return (
-            f"An override must be key=value in Hydra's grammar, but got {error.override}; mend its brackets or quotes."
-        )
+        has_form = "=" in error.override and not error.override.startswith("-")
+        remedy = "mend its brackets or quotes" if has_form else "write it so, without dashes or spaces"
+        return f"An override must be key=value in Hydra's grammar, but got {error.override}; {remedy}."
+    choice = _CHOICE.search(text)
+    if choice is not None:
+        group, name, options = choice[1], choice[2], choice[3].split()
+        meant = get_close_matches(name, options, 1) or [options[0]]
+        return f"{group} must be one of {', '.join(options)}, but got {name}; write for example {group}={meant[0]}."
     several = _SEVERAL.search(text)
     if several is not None:
         return f"An override must have one value, but got {several[1]}={several[2]}; {_one_or_all(*several.groups())}."
@@ -80,7 +88,9 @@ def _one_or_all(key: str, value: str) -> str:
         return f"for a list write {key}=[{value}]"
     function = re.fullmatch(r"(\w+)\((.*)\)", value)
     levels = value if function is None else function[2] if function[1] == "choice" else "..."
-    return f"to compare several make them a factor, +sweep.factors.{key.split('.')[-1]}={{key:{key},levels:[{levels}]}}"
+    return (
+        f"to compare several make them a factor, '+sweep.factors.{key.split('.')[-1]}={{key:{key},levels:[{levels}]}}'"
+    )
 
 
 def _explain_misfit(key: str, value: str, error: ValidationError) -> str:

@@ -67,6 +67,10 @@ class Process:
         """Ctrl-C: the terminal sends it to the whole foreground group."""
         os.killpg(self.pid, signal.SIGINT)
 
+    def terminate(self) -> None:
+        """As a cluster or a service manager does: to the driver alone."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def halt(self) -> None:
         """Stops the process where it is, as long as it is not told to go on."""
         os.kill(self.pid, signal.SIGSTOP)

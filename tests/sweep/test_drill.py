@@ -384,10 +384,13 @@ def test_trial_of_a_killed_worker_goes_on_in_another(nursery: Nursery, long: Und
 
 
 @pytest.mark.slow
-def test_interruption_stores_every_step_that_was_trained(nursery: Nursery, long: Undisturbed, folder: Path):
+@pytest.mark.parametrize("interrupt", [Process.interrupt, Process.terminate])
+def test_interruption_stores_every_step_that_was_trained(
+    nursery: Nursery, long: Undisturbed, folder: Path, interrupt: Callable[[Process], None]
+):
     driver = nursery.start(long.overrides)
     wait_for(lambda: has_trained(folder))
-    driver.interrupt()
+    interrupt(driver)
     assert driver.wait() == 130, driver.said()
     assert "Stopping: running trials store their state." in driver.said()
     assert "To go on: python -m mflab.sweep" in driver.said()

@@ -21,7 +21,7 @@ from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import JobKind, run_job
 from mflab.sweep.stages.chain import step_of
 from mflab.sweep.stages.opening import InputCache
-from mflab.sweep.store import Kind, Store
+from mflab.sweep.store import Kind, Store, collect
 from tests.sweep.conftest import run_serially
 
 pytestmark = pytest.mark.usefixtures("composed_once")
@@ -160,7 +160,9 @@ def test_interruption_is_recorded_and_the_same_command_goes_on(tiny: list[str], 
         run_serially(workers, threads, hooks)
 
     assert sweep(tiny, interrupt_first_trial) == 130
-    assert "To go on: python -m mflab.sweep" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "To go on: python -m mflab.sweep" in said
+    assert "Stopped before any trial had begun." in said and "Nothing had to run" not in said
     assert "interrupted" in [row["event"] for row in read_ledger(folder)]
     assert set(read_trials(folder).status) == {"planned"}
     assert not list(folder.glob(".stop-*"))
@@ -182,7 +184,12 @@ def test_trial_sees_the_stop_file_and_stores_its_state(tiny: list[str], folder: 
     store = Store(str(folder.parent / "store"))
     assert [step_of(name) for name in store.names(Kind.state)] == [1]
     assert "stopped" in set(read_trials(folder).status)
+    # Nobody's plan names that state, and the trial goes on from it.
+    assert not collect(store).states
     assert sweep(tiny) == 0
+    assert (
+        sum(row["steps_run"] for row in read_ledger(folder) if "steps_run" in row) == read_plan(folder).steps_distinct
+    )
     # What an interrupted stage went on from is of no use once the stage is stored.
     assert {step_of(name) for name in store.names(Kind.state)} == {6}
 

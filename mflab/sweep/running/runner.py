@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,6 +103,8 @@ def _session(workers: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    # Ray takes SIGTERM for itself, and would die of it without a word to the driver.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     ray.init(
         address="local",
         num_cpus=workers,
@@ -111,6 +114,8 @@ def _session(workers: int) -> Iterator[None]:
         logging_level=logging.ERROR,
         object_store_memory=OBJECT_STORE_BYTES,
     )
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     # Deaths of workers reach the ledger through the hooks; Tune would print a page for each.
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:

@@ -153,7 +153,9 @@ def print_end(plan: SweepPlan, rows: Sequence[Mapping[str, Any]], console: Conso
     found = sum(bool(row["found"]) for row in ended)
     trained, reached = sum(row["steps_run"] for row in jobs), sum(row["steps"] for row in ended)
     if not jobs:
-        console.print("Nothing had to run.", markup=False, highlight=False)
+        is_interrupted = any(row["event"] == "interrupted" for row in rows[first:])
+        text = "Stopped before any trial had begun." if is_interrupted else "Nothing had to run."
+        console.print(text, markup=False, highlight=False)
     if ended:
         note = f", {found} of them found in the store" if found else ""
         text = f"Trained {trained} steps for {len(ended)} trials of {reached} steps{note}."

@@ -106,9 +106,11 @@ def declare_search(config: RootCfg, overrides: Sequence[str]) -> Search:
         rungs = tuple(step for step in validated if rungs and rungs[0] <= step < config.train.steps)
     unseen = [step for step in rungs if step not in validated]
     if unseen:
+        places = sorted({*config.validation.at, *(rung / config.train.steps for rung in rungs)})
         raise MflabError(
             f"Trials are stopped by what is measured at a rung, but rungs {list(rungs)} and validations "
-            f"{list(validated)} differ; set validation.at, sweep.search.first_rung or sweep.search.reduction."
+            f"{list(validated)} differ; set validation.at=[{','.join(f'{place:.9g}' for place in places)}], "
+            "sweep.search.first_rung and sweep.search.reduction, or sweep.search.pruner=none."
         )
     responses = (sweep.response.name, *(objective.name for objective in objectives))
     directions = [sweep.response.direction.name, *(objective.direction for objective in objectives)]

@@ -1,5 +1,7 @@
 """Garbage collection: which states nobody needs any more, and their removal."""
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -28,27 +30,43 @@ class Collected:
 
 
 def collectable(states: Collection[str], chains: Iterable[ChainReference], keep_leaves: bool) -> list[str]:
-    """States that may go, sorted: all but the deepest stored one of each unfinished chain, and the leaves if kept.
+    """States that may go, sorted: all but the deepest stored one of each unfinished chain, those behind it that no
+    chain names, and the leaves if kept.
+
+    No chain names a state that a trial left where it was stopped, nor one of an earlier plan. An unfinished chain of
+    the same root may go on from it.
 
     Args:
-        states: names present.
+        states: names present: root, slash, and what sorts by step.
         chains: what sweeps reference.
         keep_leaves: whether the last state of every chain stays, finished or not.
 
     Example:
-        >>> done, unfinished = ChainReference("t1", ("a", "b", "c"), True), ChainReference("t2", ("a", "d", "e"), False)
-        >>> collectable(["a", "b", "c", "d", "x"], [done, unfinished], keep_leaves=True)
-        ['a', 'b', 'x']
-        >>> collectable(["a", "b", "c", "d", "x"], [done, unfinished], keep_leaves=False)
-        ['a', 'b', 'c', 'x']
+        >>> done = ChainReference("t1", ("r/1a", "r/2b", "r/3c"), True)
+        >>> unfinished = ChainReference("t2", ("r/1a", "r/4d", "r/9e"), False)
+        >>> collectable(["r/1a", "r/2b", "r/3c", "r/4d", "r/6x", "s/6x"], [done, unfinished], keep_leaves=True)
+        ['r/1a', 'r/2b', 's/6x']
+        >>> collectable(["r/1a", "r/2b", "r/3c", "r/4d", "r/6x", "s/6x"], [done, unfinished], keep_leaves=False)
+        ['r/1a', 'r/2b', 'r/3c', 's/6x']
     """
-    present, kept = set(states), set()
+    chains, present = list(chains), set(states)
+    unnamed = defaultdict(list)
+    for name in sorted(present.difference(*(chain.states for chain in chains))):
+        unnamed[_root(name)].append(name)
+    kept: set[str] = set()
     for chain in chains:
-        if not chain.done:
-            kept.update(next(([name] for name in reversed(chain.states) if name in present), []))
+        if not chain.done and chain.states:
+            deepest = next((name for name in reversed(chain.states) if name in present), "")
+            kept |= {deepest} & present
+            behind = unnamed[_root(chain.states[-1])]
+            kept.update(behind[bisect_right(behind, deepest) : bisect_left(behind, chain.states[-1])])
         if keep_leaves:
             kept.update(chain.states[-1:])
     return sorted(present - kept)
+
+
+def _root(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def collect(

@@ -19,11 +19,23 @@ from mflab.sweep.store import (
     register,
 )
 
-_NAMES = st.text("abcdefgh", min_size=1, max_size=2)
+_ROOTS = st.sampled_from("rs")
+_STEPS = st.tuples(st.integers(1, 9), st.sampled_from("ab")).map(lambda drawn: f"{drawn[0]}{drawn[1]}")
+_NAMES = st.builds("{}/{}".format, _ROOTS, _STEPS)
 
 
 # Plain values: checking the types of a reference draws random numbers, which no strategy may do.
-_CHAINS = st.lists(st.tuples(st.lists(_NAMES, unique=True, max_size=5), st.booleans()), max_size=6)
+_CHAINS = st.lists(
+    st.tuples(
+        st.builds(
+            lambda root, steps: [f"{root}/{step}" for step in sorted(steps)],
+            _ROOTS,
+            st.lists(_STEPS, unique_by=lambda step: step[0], max_size=5),
+        ),
+        st.booleans(),
+    ),
+    max_size=6,
+)
 
 
 def _chains(drawn: list[tuple[list[str], bool]]) -> list[ChainReference]:
@@ -46,7 +58,15 @@ def test_collectable_leaves_where_each_unfinished_chain_goes_on(
     # What stays has a reason, and collecting again finds nothing.
     kept = set(states) - set(removed)
     reasons = {chain.states[-1] for chain in chains if keep_leaves and chain.states}
-    reasons |= {([""] + [s for s in chain.states if s in states])[-1] for chain in chains if not chain.done}
+    named = {name for chain in chains for name in chain.states}
+    for chain in chains:
+        if not chain.done and chain.states:
+            root, end = chain.states[-1].split("/")
+            deepest = ([""] + [s for s in chain.states if s in states])[-1]
+            behind = {name for name in states if name.startswith(root) and deepest < name < f"{root}/{end}"} - named
+            # A trial that was stopped there goes on from there.
+            assert behind <= kept
+            reasons |= {deepest} | behind
     assert kept <= reasons
     assert collectable(sorted(kept), chains, keep_leaves) == []
 
