@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +201,15 @@ def test_a_search_that_cannot_be_is_refused_in_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_rungs_without_validations_are_told_with_those_that_they_need(
+    hunt: list[str], sweep: Callable[..., int], capsys
+):
+    change = ["sweep.search.first_rung=0.3", "sweep.dry_run=true"]
+    assert sweep([*hunt, *change]) == 2
+    remedy = re.search(r"validation\.at=\[.*?\]", capsys.readouterr().err)
+    assert remedy is not None and sweep([*hunt, *change, remedy[0]]) == 0
 
 
 def test_two_objectives_have_a_front(hunt: list[str], folder: Path, sweep):
