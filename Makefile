@@ -26,7 +26,7 @@ sweep: venv
 	if [ $$status -le 1 ]; then $(BIN)/python analysis/make_report.py $(SWEEP) || exit $$?; fi; exit $$status
 
 test: venv-test lint types contracts
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=20
 
 lint: venv-test
 	$(BIN)/ruff check .

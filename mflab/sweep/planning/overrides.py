@@ -3,7 +3,8 @@
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from mflab.config import choice_keys
 from mflab.errors import MflabError
@@ -43,6 +44,23 @@ def split_override(override: str) -> tuple[str, str]:
     """
     key, _, value = override.partition("=")
     return key.lstrip("+~").partition("@")[0], value
+
+
+@contextmanager
+def told_by_factor(owners: Mapping[str, str], place: str) -> Iterator[None]:
+    """Adds to an error that says to set a factor's key where its levels are: the key itself belongs to the factor.
+
+    Args:
+        owners: config key -> whom it belongs to.
+        place: where the levels are.
+    """
+    try:
+        yield
+    except MflabError as error:
+        for key, owner in owners.items():
+            if re.search(rf"\bset {re.escape(key)}(?![\w.]\w)", str(error)):
+                raise MflabError(f"{error} {key} belongs to {owner}; change its levels in {place}.") from error
+        raise
 
 
 def check_overrides(overrides: Sequence[str], owners: Mapping[str, str], place: str) -> None:

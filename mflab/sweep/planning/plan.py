@@ -23,7 +23,7 @@ from mflab.sweep.planning.estimate import count_steps, estimate_seconds
 from mflab.sweep.planning.ledger import latest
 from mflab.sweep.planning.model_check import model_checks
 from mflab.sweep.planning.model_process import ModelProcess
-from mflab.sweep.planning.overrides import check_overrides
+from mflab.sweep.planning.overrides import check_overrides, told_by_factor
 from mflab.sweep.planning.plan_checks import check_audit, check_budget, num_workers
 from mflab.sweep.planning.plan_records import (
     factor_record,
@@ -79,9 +79,10 @@ def make_plan(
         order = run_order(runs, np.random.default_rng(sweep.order_seed))
         preparer = Preparer(cache, start_check)
         distinct = {_key(run.cell): run.cell for run in runs}
-        composed = compose_cells(factors, list(distinct.values()), overrides)
-        cells = {key: preparer.cell(*one) for key, one in zip(distinct, composed, strict=True)}
-        prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
+        with told_by_factor(owners, "sweep.factors"):
+            composed = compose_cells(factors, list(distinct.values()), overrides)
+            cells = {key: preparer.cell(*one) for key, one in zip(distinct, composed, strict=True)}
+            prepared = [preparer.trial(cells[_key(run.cell)], run.seed) for run in runs]
         check_distinct([one.trial_id for one in prepared], [run.cell for run in runs], [run.seed for run in runs])
         trials = {one.trial_id: one for one in prepared}
         response = check_response(config, [(one.config, one.inputs) for one in cells.values()])

@@ -127,6 +127,16 @@ def test_what_cannot_run_is_refused_before_anything_runs(tiny: list[str], change
         plan([*tiny, *change])
 
 
+@pytest.mark.parametrize("level", ["fast", "-1.0"])
+def test_a_wrong_level_is_told_with_its_factor(tiny: list[str], level: str):
+    """Whether the config cannot hold it or the training cannot use it."""
+    factor = f"+sweep.factors.rate={{key:optim.lr,levels:[1e-3,{level}]}}"
+    with pytest.raises(
+        MflabError, match=r"set optim\.lr\. optim\.lr belongs to factor rate; change its levels in sweep"
+    ):
+        plan([*tiny, factor])
+
+
 def test_inestimable_design_stops_unless_allowed():
     factors = parse_factors({"a": {"key": "a", "levels": [1, 2]}, "b": {"key": "b", "levels": [3, 4]}})
     audit = audit_design(factors, replicate([{"a": "1", "b": "3"}, {"a": "2", "b": "4"}], [0, 1]))
