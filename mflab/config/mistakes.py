@@ -45,7 +45,11 @@ def explain(error: Exception) -> str:
     if choice is not None:
         group, name, options = choice[1], choice[2], choice[3].split()
         meant = get_close_matches(name, options, 1) or [options[0]]
-        return f"{group} must be one of {', '.join(options)}, but got {name}; write for example {group}={meant[0]}."
+        # No sweep is chosen unless one is asked for, which makes it an addition to Hydra.
+        plus = "+" if group == "sweep" else ""
+        return (
+            f"{group} must be one of {', '.join(options)}, but got {name}; write for example {plus}{group}={meant[0]}."
+        )
     several = _SEVERAL.search(text)
     if several is not None:
         return f"An override must have one value, but got {several[1]}={several[2]}; {_one_or_all(*several.groups())}."

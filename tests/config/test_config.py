@@ -31,7 +31,10 @@ def test_every_group_choice_composes(group: str, choice: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["+sweep=smok"], r"^sweep must be one of augmentation_lr, .*, but got smok; write for example sweep=smoke\.$"),
+        (
+            ["+sweep=smok"],
+            r"^sweep must be one of augmentation_lr, .*, but got smok; write for example \+sweep=smoke\.$",
+        ),
         (
             ["curriculum=nope"],
             r"^curriculum must be one of blend, .*, but got nope; write for example curriculum=blend\.$",

@@ -16,6 +16,8 @@ import pytest
 from mflab.results import METRIC_COLUMNS, TRIAL_COLUMNS_AFTER, TRIAL_COLUMNS_BEFORE, read_ledger, read_plan
 from mflab.results.tables import read_baselines, read_metrics, read_training, read_trials
 from mflab.sweep import __main__ as entry_point
+from mflab.sweep import command
+from mflab.sweep.planning.model_process import CAN_FORK, ModelProcess
 from mflab.sweep.running import adopt
 from mflab.sweep.running.hooks import Hooks
 from mflab.sweep.running.jobs import JobKind, run_job
@@ -279,6 +281,21 @@ def test_interruption_while_the_program_loads_is_one_line(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
     assert entry_point.main() == 130
     assert capsys.readouterr().err == "Interrupted before anything began.\n"
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="elsewhere no process is forked")
+def test_the_process_for_models_starts_with_the_command_and_ends_with_it(monkeypatch: pytest.MonkeyPatch):
+    given: list[ModelProcess] = []
+
+    def command_main(models: ModelProcess) -> int:
+        assert models._process is not None and models._process.is_alive()
+        given.append(models)
+        return 7
+
+    monkeypatch.setattr(command, "main", command_main)
+    assert entry_point.main() == 7
+    (models,) = given
+    assert models._process is not None and not models._process.is_alive()
 
 
 def test_folder_that_cannot_be_written_gives_exit_status_2(tiny: list[str], tmp_path: Path, sweep, capsys):

@@ -58,7 +58,7 @@ def told_by_factor(owners: Mapping[str, str], place: str) -> Iterator[None]:
         yield
     except MflabError as error:
         for key, owner in owners.items():
-            if re.search(rf"\bset {re.escape(key)}(?![\w.]\w)", str(error)):
+            if re.search(rf"\bset {re.escape(key)}(?!\w|\.\w)", str(error)):
                 raise MflabError(f"{error} {key} belongs to {owner}; change its levels in {place}.") from error
         raise
 
